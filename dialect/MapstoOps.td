@@ -112,7 +112,7 @@ def Mapsto_IsNanOp : Mapsto_Pointwise<"isnan"> {
 }
 
 class Mapsto_Binary<string mnemonic, string text, list<Trait> traits = [], Type type = Mapsto_Tensor>
-    : Mapsto_Pointwise<mnemonic, traits # [SameOperandsElementType]> {
+    : Mapsto_Pointwise<mnemonic, traits # [SameTypeOperands]> {
   let summary = text;
   let arguments = (ins type:$lhs, type:$rhs);
   let results = (outs type:$result);
@@ -139,7 +139,7 @@ def Mapsto_AndOp : Mapsto_Binary<"and", "both", [Commutative], Mapsto_BoolTensor
 def Mapsto_OrOp : Mapsto_Binary<"or", "either", [Commutative], Mapsto_BoolTensor>;
 def Mapsto_XorOp : Mapsto_Binary<"xor", "exactly one", [Commutative], Mapsto_BoolTensor>;
 
-def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameOperandsElementType]> {
+def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameTypeOperands]> {
   let summary = "A comparison, element by element";
   let arguments = (ins Mapsto_ComparePredicateAttr:$predicate, Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs);
   let results = (outs Mapsto_BoolTensor:$result);
@@ -147,11 +147,11 @@ def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameOperandsElementType]> {
   let hasFolder = 1;
 }
 
-def Mapsto_SelectOp : Mapsto_Pointwise<"select"> {
+def Mapsto_SelectOp : Mapsto_Pointwise<"select", [AllTypesMatch<["x", "y"]>]> {
   let summary = "x where the condition holds, y elsewhere";
   let arguments = (ins Mapsto_BoolTensor:$condition, Mapsto_Tensor:$x, Mapsto_Tensor:$y);
   let results = (outs Mapsto_Tensor:$result);
-  let assemblyFormat = "$condition `,` $x `,` $y attr-dict `:` type($x)";
+  let assemblyFormat = "$condition `,` $x `,` $y attr-dict `:` type($condition) `,` type($x)";
   let hasFolder = 1;
 }
 
