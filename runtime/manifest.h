@@ -114,7 +114,8 @@ struct BufferRecord {
   uint64_t offset;
   uint32_t sizeExpr;            ///< bytes
   uint32_t offsetExpr;          ///< aliases only, else kNone
-  uint32_t firstStep, lastStep; ///< Arena: life, inclusive, as step ids
+  uint32_t firstStep, lastStep; ///< Arena: life, inclusive, in moments of the
+                                ///< schedule (see computeLifetimes)
 };
 
 struct KernelRecord {

@@ -295,11 +295,10 @@ inline void computeLifetimes(ManifestModel &model) {
     touches.push_back({base(buffer), now, false});
 
   // Reads first at one moment: a kernel's arguments are read before it writes.
-  std::stable_sort(touches.begin(), touches.end(),
-                   [](const Touch &a, const Touch &b) {
-                     return std::pair(a.time, a.writes) <
-                            std::pair(b.time, b.writes);
-                   });
+  std::sort(touches.begin(), touches.end(),
+            [](const Touch &a, const Touch &b) {
+              return std::pair(a.time, a.writes) < std::pair(b.time, b.writes);
+            });
   for (const Touch &t : touches)
     lives[t.buffer].cover(t.time, t.time);
   for (const Loop &loop : loops) {

@@ -1,0 +1,202 @@
+//===- base.h - the few containers the runtime needs -----------------------===//
+//
+// A compiled model links with libc and libm alone, so the runtime has its own
+// growable array and text instead of the C++ library's. Elements of an Array
+// are plain data. Small allocations end the process when memory is out, as
+// operator new would; large ones go through Memory, which reports it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_RUNTIME_BASE_H
+#define MAPSTO_RUNTIME_BASE_H
+
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+namespace mapsto::runtime {
+
+template <typename T> class Array {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+public:
+  Array() = default;
+  Array(const Array &) = delete;
+  Array &operator=(const Array &) = delete;
+  Array(Array &&other) { swap(other); }
+  Array &operator=(Array &&other) {
+    swap(other);
+    return *this;
+  }
+  ~Array() { free(items); }
+
+  size_t size() const { return count; }
+  bool empty() const { return count == 0; }
+  T *data() { return items; }
+  const T *data() const { return items; }
+  T &operator[](size_t i) { return items[i]; }
+  const T &operator[](size_t i) const { return items[i]; }
+  T *begin() { return items; }
+  T *end() { return items + count; }
+  const T *begin() const { return items; }
+  const T *end() const { return items + count; }
+  T &back() { return items[count - 1]; }
+
+  void clear() { count = 0; }
+  void pop() { --count; }
+  void push(const T &item) {
+    T copy = item; // `item` may lie in the memory that moves
+    reserve(count + 1);
+    items[count++] = copy;
+  }
+  /// New elements are zero.
+  void resize(size_t n) {
+    reserve(n);
+    if (n > count)
+      memset(static_cast<void *>(items + count), 0, (n - count) * sizeof(T));
+    count = n;
+  }
+  void append(const T *from, size_t n) {
+    reserve(count + n);
+    if (n)
+      memcpy(static_cast<void *>(items + count), from, n * sizeof(T));
+    count += n;
+  }
+  void swap(Array &other) {
+    T *i = items;
+    size_t c = count, k = capacity;
+    items = other.items, count = other.count, capacity = other.capacity;
+    other.items = i, other.count = c, other.capacity = k;
+  }
+
+private:
+  void reserve(size_t n) {
+    if (n <= capacity)
+      return;
+    size_t next = capacity * 2 > n ? capacity * 2 : n;
+    T *grown = n > SIZE_MAX / 2 / sizeof(T)
+                   ? nullptr
+                   : static_cast<T *>(realloc(static_cast<void *>(items),
+                                              next * sizeof(T)));
+    if (!grown) {
+      fputs("out of memory\n", stderr);
+      abort();
+    }
+    items = grown;
+    capacity = next;
+  }
+
+  T *items = nullptr;
+  size_t count = 0, capacity = 0;
+};
+
+/// Growable text; c_str() is always terminated.
+class String {
+public:
+  String() = default;
+  String(const char *s) { add(s); }
+  String(String &&) = default;
+  String &operator=(String &&) = default;
+
+  const char *c_str() const { return chars.empty() ? "" : chars.data(); }
+  size_t size() const { return chars.empty() ? 0 : chars.size() - 1; }
+  bool empty() const { return size() == 0; }
+  void clear() { chars.clear(); }
+
+  void add(const char *s, size_t n) {
+    if (!chars.empty())
+      chars.pop();
+    chars.append(s, n);
+    chars.push('\0');
+  }
+  void add(const char *s) { add(s, strlen(s)); }
+  void add(char c) { add(&c, 1); }
+  __attribute__((format(printf, 2, 3))) void addf(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vaddf(format, args);
+    va_end(args);
+  }
+  void vaddf(const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(nullptr, 0, format, args);
+    if (n > 0) {
+      size_t old = size();
+      chars.resize(old + size_t(n) + 1);
+      vsnprintf(chars.data() + old, size_t(n) + 1, format, again);
+    }
+    va_end(again);
+  }
+  void swap(String &other) { chars.swap(other.chars); }
+
+private:
+  Array<char> chars;
+};
+
+inline bool equal(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+/// A block of 64-byte aligned memory whose allocation may fail.
+class Memory {
+public:
+  Memory() = default;
+  Memory(const Memory &) = delete;
+  Memory &operator=(const Memory &) = delete;
+  Memory(Memory &&other) { swap(other); }
+  Memory &operator=(Memory &&other) {
+    swap(other);
+    return *this;
+  }
+  ~Memory() { free(block); }
+
+  /// At least `bytes`, contents undefined, old contents lost. Never shrinks.
+  [[nodiscard]] bool ensure(uint64_t bytes) {
+    if (bytes <= length && block)
+      return true;
+    free(block);
+    block = nullptr;
+    length = 0;
+    if (bytes > SIZE_MAX - 64 || bytes > INT64_MAX - 64)
+      return false;
+    uint64_t rounded = (bytes + 63) / 64 * 64;
+    block = static_cast<char *>(aligned_alloc(64, rounded ? rounded : 64));
+    if (!block)
+      return false;
+    length = rounded;
+    return true;
+  }
+  char *data() const { return block; }
+  uint64_t size() const { return length; }
+  void swap(Memory &other) {
+    char *b = block;
+    uint64_t l = length;
+    block = other.block, length = other.length;
+    other.block = b, other.length = l;
+  }
+
+private:
+  char *block = nullptr;
+  uint64_t length = 0;
+};
+
+/// `new` and `delete` for the runtime's own classes, without the C++ library.
+template <typename T> T *create() {
+  void *p = aligned_alloc(alignof(T) < 16 ? 16 : alignof(T),
+                          (sizeof(T) + 63) / 64 * 64);
+  return p ? ::new (p) T() : nullptr;
+}
+template <typename T> void destroy(T *object) {
+  if (!object)
+    return;
+  object->~T();
+  free(object);
+}
+
+} // namespace mapsto::runtime
+
+#endif // MAPSTO_RUNTIME_BASE_H
