@@ -1,6 +1,7 @@
 #include "runtime/manifest.h"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace mapsto::runtime {
 
@@ -156,7 +157,7 @@ struct Checker {
     return kind != BufferKind::Input && kind != BufferKind::Weights;
   }
 
-  Result step(const StepRecord &s, uint32_t id) const {
+  Result step(const StepRecord &s) const {
     if (Result r = list(s.buffers, m.buffers.count, "a buffer does not exist"))
       return r;
     if (Result r = list(s.carries, m.buffers.count, "a buffer does not exist"))
@@ -178,9 +179,6 @@ struct Checker {
       firstWritten = 1;
       break;
     case StepKind::Loop:
-      if (s.firstChild <= id || s.firstChild > m.steps.count ||
-          s.childCount > m.steps.count - s.firstChild)
-        return "a loop's body lies outside the schedule";
       if (s.carries.count % 2)
         return "a loop's carries are not pairs";
       for (uint32_t i = 1; i < s.carries.count; i += 2)
@@ -205,30 +203,28 @@ struct Checker {
     return nullptr;
   }
 
-  /// Bodies lie after their loop, so this ends; the depth bounds the runtime's
-  /// recursion. Disjoint bodies keep a run as long as its loops say.
+  /// The steps are exactly one tree, in the writer's order: every body follows
+  /// the one before. The depth bounds the runtime's recursion.
   Result nesting() const {
     uint32_t next = m.header().rootCount;
     if (next > m.steps.count)
       return "the schedule is longer than its steps";
-    for (const StepRecord &s : m.steps) {
+    if (Result r = level(0, next, 0, next))
+      return r;
+    return next == m.steps.count ? nullptr : "a step is in no schedule";
+  }
+  Result level(uint32_t first, uint32_t end, uint32_t depth,
+               uint32_t &next) const {
+    if (depth > kMaxLoopDepth)
+      return "loops are nested too deeply";
+    for (uint32_t i = first; i < end; ++i) {
+      const StepRecord &s = m.steps[i];
       if (StepKind(s.kind) != StepKind::Loop)
         continue;
-      if (s.childCount && s.firstChild < m.header().rootCount)
+      if (s.firstChild != next || s.childCount > m.steps.count - next)
         return "a loop's body lies outside the schedule";
-    }
-    return depth(0, m.header().rootCount, 0);
-  }
-  Result depth(uint32_t first, uint32_t count, uint32_t level) const {
-    if (level > kMaxLoopDepth)
-      return "loops are nested too deeply";
-    for (uint32_t i = first; i < first + count; ++i) {
-      const StepRecord &s = m.steps[i];
-      if (StepKind(s.kind) != StepKind::Loop || !s.childCount)
-        continue;
-      if (s.firstChild < first + count)
-        return "a loop's body lies outside the schedule";
-      if (Result r = depth(s.firstChild, s.childCount, level + 1))
+      next += s.childCount;
+      if (Result r = level(s.firstChild, next, depth + 1, next))
         return r;
     }
     return nullptr;
@@ -318,8 +314,8 @@ const char *Manifest::open(const void *blob, uint64_t size) {
   for (const KernelRecord &k : kernels)
     if (const char *wrong = check.kernel(k))
       return wrong;
-  for (uint32_t i = 0; i < steps.count; ++i)
-    if (const char *wrong = check.step(steps[i], i))
+  for (const StepRecord &s : steps)
+    if (const char *wrong = check.step(s))
       return wrong;
   if (const char *wrong = check.nesting())
     return wrong;
