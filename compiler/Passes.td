@@ -1,0 +1,76 @@
+//===- Passes.td - Every pass, by phase -----------------------------------===//
+
+#ifndef MAPSTO_COMPILER_PASSES
+#define MAPSTO_COMPILER_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// graph -> optimized
+//===----------------------------------------------------------------------===//
+
+def ExpandRecurrences : Pass<"mapsto-expand-recurrences", "::mlir::ModuleOp"> {
+  let summary = "Write rnn, lstm and gru as one matmul for the whole sequence's input projection and a scan";
+}
+
+def HoistFromScan : Pass<"mapsto-hoist-from-scan", "::mlir::ModuleOp"> {
+  let summary = "Compute what a recurrence needs of its input alone once for the whole sequence, before the time loop";
+}
+
+def HoistFromAttention : Pass<"mapsto-hoist-from-attention", "::mlir::ModuleOp"> {
+  let summary = "Compute what a score needs of the key alone, or of the query alone, once per key or query";
+}
+
+//===----------------------------------------------------------------------===//
+// optimized -> kernels
+//===----------------------------------------------------------------------===//
+
+def ExpandSoftmax : Pass<"mapsto-expand-softmax", "::mlir::ModuleOp"> {
+  let summary = "Write softmax as the reductions and pointwise steps that a row kernel fuses";
+}
+
+def PackWeights : Pass<"mapsto-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Lay constant matmul operands out in the panels that a matmul kernel reads";
+  let options = [
+    Option<"panel", "panel", "int64_t", "16", "Columns of a panel: the width of a register tile">
+  ];
+}
+
+def FormKernels : Pass<"mapsto-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "Cut the graph into fused kernels and a schedule of launches";
+}
+
+def AnnotateCosts : Pass<"mapsto-annotate-costs", "::mlir::ModuleOp"> {
+  let summary = "Note each kernel's floating-point operations and bytes, as expressions of the sizes";
+}
+
+//===----------------------------------------------------------------------===//
+// kernels -> loops -> llvm
+//===----------------------------------------------------------------------===//
+
+def LowerKernels : Pass<"mapsto-lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "Write each kernel as tiled loops on vectors and one-dimensional buffers";
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+    "::mlir::LLVM::LLVMDialect"
+  ];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "Width of the target's vector registers">,
+    Option<"registers", "registers", "int64_t", "16", "Number of the target's vector registers">
+  ];
+}
+
+def ApproximateMath : Pass<"mapsto-approximate-math", "::mlir::ModuleOp"> {
+  let summary = "Evaluate exp, tanh, erf and their like by polynomials at full vector width";
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
+def AddKernelEntries : Pass<"mapsto-add-kernel-entries", "::mlir::ModuleOp"> {
+  let summary = "Give each kernel the entry point that the runtime calls: buffers, sizes, scratch and a range of the grid";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // MAPSTO_COMPILER_PASSES
