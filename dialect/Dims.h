@@ -88,11 +88,16 @@ public:
 
 private:
   static Dim atom(Op op, const Dim &a, const Dim &b);
+  static std::pair<Dim, Dim> splitByConstant(const Dim &a, int64_t b);
+  static std::pair<Dim, int64_t> reduceFraction(const Dim &rest,
+                                                int64_t divisor);
   Terms terms; // no zero coefficients
 };
 
 using Dims = llvm::SmallVector<Dim, 4>;
 
+/// Whether a type is a ranked tensor whose every size is known as a Dim.
+bool hasSizes(mlir::Type type);
 /// The sizes of a tensor type (from its encoding where it is dynamic).
 Dims dimsOf(mlir::Type type);
 inline Dims dimsOf(mlir::Value value) { return dimsOf(value.getType()); }

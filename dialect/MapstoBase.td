@@ -42,6 +42,7 @@ def Mapsto_DimsAttr : AttrDef<Mapsto_Dialect, "Dims",
 class Mapsto_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::mapsto";
+  let genSpecializedAttr = 0;
 }
 
 def Mapsto_ComparePredicate : Mapsto_Enum<"ComparePredicate", "how two values are compared", [
@@ -75,8 +76,9 @@ def Mapsto_NormalizerAttr : Mapsto_EnumAttr<Mapsto_Normalizer, "normalizer">;
 def Mapsto_NonlinearityAttr : Mapsto_EnumAttr<Mapsto_Nonlinearity, "nonlinearity">;
 def Mapsto_KernelKindAttr : Mapsto_EnumAttr<Mapsto_KernelKind, "kernel_kind">;
 
-def Mapsto_Tensor : Type<AnyRankedTensor.predicate, "a tensor of known rank",
-                         "::mlir::RankedTensorType">;
+def Mapsto_Tensor : Type<CPred<"::mapsto::hasSizes($_self)">,
+    "a tensor whose sizes are known (constants, or named by #mapsto.dims)",
+    "::mlir::RankedTensorType">;
 def Mapsto_FloatTensor : RankedTensorOf<[AnyFloat]>;
 def Mapsto_IntTensor : RankedTensorOf<[AnySignlessInteger]>;
 def Mapsto_BoolTensor : RankedTensorOf<[I1]>;

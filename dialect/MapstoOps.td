@@ -152,6 +152,7 @@ def Mapsto_SelectOp : Mapsto_Pointwise<"select", [AllTypesMatch<["x", "y"]>]> {
   let arguments = (ins Mapsto_BoolTensor:$condition, Mapsto_Tensor:$x, Mapsto_Tensor:$y);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$condition `,` $x `,` $y attr-dict `:` type($condition) `,` type($x)";
+  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -160,6 +161,7 @@ def Mapsto_CastOp : Mapsto_Op<"cast", [Pure, Elementwise, SameOperandsAndResultS
   let arguments = (ins Mapsto_Tensor:$x);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `to` type($result)";
+  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -187,7 +189,6 @@ def Mapsto_TransposeOp : Mapsto_InferredOp<"transpose"> {
   let summary = "Axes reordered: result axis i is x's axis permutation[i]";
   let arguments = (ins Mapsto_Tensor:$x, DenseI64ArrayAttr:$permutation);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }
@@ -195,12 +196,17 @@ def Mapsto_TransposeOp : Mapsto_InferredOp<"transpose"> {
 def Mapsto_SliceOp : Mapsto_InferredOp<"slice"> {
   let summary = "A box of x: from starts, sizes long, every steps-th element";
   let description = [{
-    Starts and sizes are sizes over symbols; steps are at least 1 (see `mapsto.flip`).
+    Starts and sizes are sizes over symbols; sizes count the elements taken, the
+    last of which is at start + (size - 1) * step. Steps are at least 1 (see
+    `mapsto.flip`).
+    ```mlir
+    %last = mapsto.slice %x {starts = #mapsto.dims<"0", "T - 1">, sizes = #mapsto.dims<"B", "1">,
+        steps = array<i64: 1, 1>} : (tensor<?x?xf32, #mapsto.dims<"B", "T">>) -> tensor<?x1xf32, #mapsto.dims<"B", "1">>
+    ```
   }];
   let arguments = (ins Mapsto_Tensor:$x, Mapsto_DimsAttr:$starts, Mapsto_DimsAttr:$sizes,
                        DenseI64ArrayAttr:$steps);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }
@@ -209,14 +215,12 @@ def Mapsto_FlipOp : Mapsto_InferredOp<"flip"> {
   let summary = "Elements in reverse order along the given axes";
   let arguments = (ins Mapsto_Tensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_ConcatOp : Mapsto_InferredOp<"concat"> {
   let summary = "Tensors laid one after the other along an axis";
   let arguments = (ins Variadic<Mapsto_Tensor>:$parts, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -224,7 +228,6 @@ def Mapsto_PadOp : Mapsto_InferredOp<"pad"> {
   let summary = "x with `value` (a scalar) around it: low before and high after each axis";
   let arguments = (ins Mapsto_Tensor:$x, Mapsto_Tensor:$value, Mapsto_DimsAttr:$low, Mapsto_DimsAttr:$high);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -236,7 +239,6 @@ def Mapsto_ReduceOp : Mapsto_InferredOp<"reduce"> {
   let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
   let hasFolder = 1;
 }
 
@@ -245,14 +247,12 @@ def Mapsto_ArgReduceOp : Mapsto_InferredOp<"arg_reduce"> {
   let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, I64Attr:$axis);
   let results = (outs Mapsto_IntTensor:$result);
   let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def Mapsto_SoftmaxOp : Mapsto_InferredOp<"softmax"> {
   let summary = "exp(x - max) / sum of it along an axis";
   let arguments = (ins Mapsto_FloatTensor:$x, I64Attr:$axis);
   let results = (outs Mapsto_FloatTensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_CumulativeOp : Mapsto_InferredOp<"cumulative"> {
@@ -261,14 +261,12 @@ def Mapsto_CumulativeOp : Mapsto_InferredOp<"cumulative"> {
                        UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def Mapsto_TopKOp : Mapsto_InferredOp<"topk"> {
   let summary = "The k largest (or smallest) along the last axis, best first, with their indices; ties by index";
   let arguments = (ins Mapsto_Tensor:$x, I64Attr:$k, UnitAttr:$smallest);
   let results = (outs Mapsto_Tensor:$values, Mapsto_IntTensor:$indices);
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -280,14 +278,12 @@ def Mapsto_TakeOp : Mapsto_InferredOp<"take"> {
   let summary = "x's slices at `indices` along an axis: the axis is replaced by the shape of indices";
   let arguments = (ins Mapsto_Tensor:$x, Mapsto_IntTensor:$indices, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_TakeAlongOp : Mapsto_InferredOp<"take_along"> {
   let summary = "result[.., i, ..] = x[.., indices[.., i, ..], ..]; all other axes agree";
   let arguments = (ins Mapsto_Tensor:$x, Mapsto_IntTensor:$indices, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_ScatterOp : Mapsto_InferredOp<"scatter"> {
@@ -296,7 +292,6 @@ def Mapsto_ScatterOp : Mapsto_InferredOp<"scatter"> {
                        Mapsto_Tensor:$updates, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$kind $x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def Mapsto_UpdateOp : Mapsto_InferredOp<"update"> {
@@ -307,7 +302,6 @@ def Mapsto_UpdateOp : Mapsto_InferredOp<"update"> {
   }];
   let arguments = (ins Mapsto_Tensor:$x, Mapsto_Tensor:$values, Mapsto_Index:$start, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -326,7 +320,6 @@ def Mapsto_MatmulOp : Mapsto_InferredOp<"matmul"> {
   }];
   let arguments = (ins Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs, UnitAttr:$transposed);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 
@@ -334,7 +327,6 @@ def Mapsto_PackedMatmulOp : Mapsto_InferredOp<"packed_matmul"> {
   let summary = "Matrix product with a packed right side: [..., M, K] by [ceil(N / P), K, P]";
   let arguments = (ins Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs, I64Attr:$columns);
   let results = (outs Mapsto_Tensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_Conv1dOp : Mapsto_InferredOp<"conv1d"> {
@@ -342,7 +334,6 @@ def Mapsto_Conv1dOp : Mapsto_InferredOp<"conv1d"> {
   let arguments = (ins Mapsto_FloatTensor:$x, Mapsto_FloatTensor:$weight, I64Attr:$stride,
                        I64Attr:$pad_low, I64Attr:$pad_high, I64Attr:$dilation, I64Attr:$groups);
   let results = (outs Mapsto_FloatTensor:$result);
-  let hasVerifier = 1;
 }
 
 def Mapsto_ConvTranspose1dOp : Mapsto_InferredOp<"conv_transpose1d"> {
@@ -350,7 +341,6 @@ def Mapsto_ConvTranspose1dOp : Mapsto_InferredOp<"conv_transpose1d"> {
   let arguments = (ins Mapsto_FloatTensor:$x, Mapsto_FloatTensor:$weight, I64Attr:$stride,
                        I64Attr:$padding, I64Attr:$output_padding, I64Attr:$dilation, I64Attr:$groups);
   let results = (outs Mapsto_FloatTensor:$result);
-  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -362,7 +352,7 @@ def Mapsto_AttentionOp : Mapsto_Op<"attention", [Pure, AttrSizedOperandSegments,
   let summary = "Weighted sum of values; the weights come from a score of query and key";
   let description = [{
     queries are [batch..., L, Dq], keys [batch..., S, Dk], value [batch..., S, Dv];
-    the context is [batch..., L, Dv]. The last batch axis of keys and value may
+    the output is [batch..., L, Dv]. The last batch axis of keys and value may
     be a divisor of the queries' (grouped queries: query head h reads key head
     h / (Hq / Hk)). More than one query or key operand are parallel features of
     the same query or key (what a general score needs of them).
@@ -376,20 +366,20 @@ def Mapsto_AttentionOp : Mapsto_Op<"attention", [Pure, AttrSizedOperandSegments,
     queries' axes.
 
     weights (optional) are [batch..., L, S], log_sum_exp (optional) [batch..., L].
-    A query that has no key left gets context 0, weights 0 and log_sum_exp -inf.
+    A query that has no key left gets output 0, weights 0 and log_sum_exp -inf.
     Online softmax: Milakov and Gimelshein, arXiv:1805.02867; Dao et al.,
     arXiv:2205.14135.
   }];
   let arguments = (ins Variadic<Mapsto_Tensor>:$queries, Variadic<Mapsto_Tensor>:$keys,
                        Mapsto_Tensor:$value, DefaultValuedAttr<F64Attr, "1.0">:$scale,
-                       DefaultValuedAttr<Mapsto_NormalizerAttr, "Normalizer::softmax">:$normalizer);
-  let results = (outs Mapsto_Tensor:$context, Optional<Mapsto_Tensor>:$weights,
+                       DefaultValuedAttr<Mapsto_NormalizerAttr, "::mapsto::Normalizer::softmax">:$normalizer);
+  let results = (outs Mapsto_Tensor:$output, Optional<Mapsto_Tensor>:$weights,
                       Optional<Mapsto_Tensor>:$log_sum_exp);
   let regions = (region MaxSizedRegion<1>:$score, MaxSizedRegion<1>:$modify, MaxSizedRegion<1>:$mask);
   let assemblyFormat = [{
     `queries` `(` $queries `:` type($queries) `)` `keys` `(` $keys `:` type($keys) `)`
     `value` `(` $value `:` type($value) `)` attr-dict-with-keyword
-    `->` type($context) (`weights` type($weights)^)? (`log_sum_exp` type($log_sum_exp)^)?
+    `->` type($output) (`weights` type($weights)^)? (`log_sum_exp` type($log_sum_exp)^)?
     `score` $score `modify` $modify `mask` $mask
   }];
   let hasRegionVerifier = 1;
@@ -465,11 +455,10 @@ class Mapsto_Recurrence<string mnemonic, string more_format = "", dag more_in = 
       "$x `,` $w_ih `,` $w_hh (`bias_ih` `(` $b_ih^ `)`)? (`bias_hh` `(` $b_hh^ `)`)? "
       "(`h0` `(` $h0^ `)`)? " # more_format # "(`lengths` `(` $lengths^ `)`)? attr-dict `:` "
       "functional-type(operands, results)";
-  let hasVerifier = 1;
 }
 
 def Mapsto_RnnOp : Mapsto_Recurrence<"rnn", "", (ins), (ins
-    DefaultValuedAttr<Mapsto_NonlinearityAttr, "Nonlinearity::tanh">:$nonlinearity)> {
+    DefaultValuedAttr<Mapsto_NonlinearityAttr, "::mapsto::Nonlinearity::tanh">:$nonlinearity)> {
   let summary = "h = f(W_ih x + b_ih + W_hh h + b_hh) (Elman, 1990)";
 }
 def Mapsto_LstmOp : Mapsto_Recurrence<"lstm", "(`c0` `(` $c0^ `)`)? ", (ins Optional<Mapsto_Tensor>:$c0), (ins), (outs Mapsto_Tensor:$cn)> {
