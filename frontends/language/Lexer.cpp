@@ -15,36 +15,53 @@ struct Spelling {
 };
 
 constexpr Spelling reservedWords[] = {
-    {"if", Token::If},         {"else", Token::Else},
-    {"for", Token::For},       {"in", Token::In},
-    {"return", Token::Return}, {"yield", Token::Yield},
-    {"until", Token::Until},   {"true", Token::True},
-    {"false", Token::False},   {"inf", Token::Inf},
-    {"None", Token::None},     {"and", Token::And},
-    {"or", Token::Or},         {"not", Token::Not},
+    {"if", Token::If},       {"else", Token::Else},     {"for", Token::For},
+    {"in", Token::In},       {"return", Token::Return}, {"yield", Token::Yield},
+    {"until", Token::Until}, {"true", Token::True},     {"false", Token::False},
+    {"inf", Token::Inf},     {"None", Token::None},     {"and", Token::And},
+    {"or", Token::Or},       {"not", Token::Not},
 };
 
 /// Longest first, so that the first match is the token.
 constexpr Spelling punctuation[] = {
-    {"...", Token::Ellipsis},     {"\u21A6", Token::Arrow},
-    {"..", Token::DotDot},        {"->", Token::Arrow},
-    {"==", Token::Equal},         {"!=", Token::NotEqual},
-    {"<=", Token::LessEqual},     {">=", Token::GreaterEqual},
-    {"**", Token::StarStar},      {"&&", Token::And},
-    {"||", Token::Or},            {"+=", Token::AssignWithOp},
-    {"-=", Token::AssignWithOp},  {"*=", Token::AssignWithOp},
-    {"/=", Token::AssignWithOp},  {"%=", Token::AssignWithOp},
-    {"@=", Token::AssignWithOp},  {"(", Token::LeftParen},
-    {")", Token::RightParen},     {"[", Token::LeftBracket},
-    {"]", Token::RightBracket},   {"{", Token::LeftBrace},
-    {"}", Token::RightBrace},     {",", Token::Comma},
-    {":", Token::Colon},          {";", Token::Semicolon},
-    {".", Token::Dot},            {"=", Token::Assign},
-    {"!", Token::Not},            {"<", Token::Less},
-    {">", Token::Greater},        {"+", Token::Plus},
-    {"-", Token::Minus},          {"*", Token::Star},
-    {"/", Token::Slash},          {"%", Token::Percent},
-    {"@", Token::At},             {"?", Token::Question},
+    {"...", Token::Ellipsis},
+    {"\u21A6", Token::Arrow},
+    {"..", Token::DotDot},
+    {"->", Token::Arrow},
+    {"==", Token::Equal},
+    {"!=", Token::NotEqual},
+    {"<=", Token::LessEqual},
+    {">=", Token::GreaterEqual},
+    {"**", Token::StarStar},
+    {"&&", Token::And},
+    {"||", Token::Or},
+    {"+=", Token::AssignWithOp},
+    {"-=", Token::AssignWithOp},
+    {"*=", Token::AssignWithOp},
+    {"/=", Token::AssignWithOp},
+    {"%=", Token::AssignWithOp},
+    {"@=", Token::AssignWithOp},
+    {"(", Token::LeftParen},
+    {")", Token::RightParen},
+    {"[", Token::LeftBracket},
+    {"]", Token::RightBracket},
+    {"{", Token::LeftBrace},
+    {"}", Token::RightBrace},
+    {",", Token::Comma},
+    {":", Token::Colon},
+    {";", Token::Semicolon},
+    {".", Token::Dot},
+    {"=", Token::Assign},
+    {"!", Token::Not},
+    {"<", Token::Less},
+    {">", Token::Greater},
+    {"+", Token::Plus},
+    {"-", Token::Minus},
+    {"*", Token::Star},
+    {"/", Token::Slash},
+    {"%", Token::Percent},
+    {"@", Token::At},
+    {"?", Token::Question},
 };
 
 /// Text that people type from habit, with what to write instead.
@@ -57,7 +74,6 @@ constexpr Habit habits[] = {
     {"&", "logical and is written `&&` or `and`"},
     {"|", "logical or is written `||` or `or`"},
     {"^", "a power is written `**`"},
-    {"'", "strings take double quotes: \"...\""},
     {"`", "strings take double quotes: \"...\""},
     {"\u201C", "strings take straight double quotes: \"...\""},
     {"\u201D", "strings take straight double quotes: \"...\""},
@@ -206,8 +222,9 @@ void Lexer::lexNumber() {
     std::string_view tail = text.substr(numberEnd, position - numberEnd);
     auto &error = diagnostics.error(
         spanFrom(begin),
-        "`" + std::string(text.substr(begin, std::min<size_t>(
-                                                 position - begin, 40))) +
+        "`" +
+            std::string(
+                text.substr(begin, std::min<size_t>(position - begin, 40))) +
             "` is neither a number nor a name");
     if (tail[0] == 'x' || tail[0] == 'b')
       error.hint("numbers are decimal");
@@ -262,11 +279,20 @@ void Lexer::lexOther() {
       position += mark.text.size();
       return add(mark.kind, begin);
     }
+  if (peek() == '\'') {
+    position = text.find_first_of("'\n", begin + 1);
+    position = position < text.size() && text[position] == '\'' ? position + 1
+                                                                : begin + 1;
+    diagnostics.error(spanFrom(begin), "unexpected `'`")
+        .hint("strings take double quotes: \"...\"");
+    return add(Token::String, begin);
+  }
   for (const Habit &habit : habits)
     if (at(habit.text)) {
       position += habit.text.size();
       diagnostics
-          .error(spanFrom(begin), "unexpected `" + std::string(habit.text) + "`")
+          .error(spanFrom(begin),
+                 "unexpected `" + std::string(habit.text) + "`")
           .hint(habit.hint);
       return;
     }

@@ -49,7 +49,8 @@ struct Token {
     DotDot,
     Ellipsis,
     Assign,
-    AssignWithOp, // `+=` and its like: no part of the language, for a good message
+    AssignWithOp, // `+=` and its like: no part of the language, for a good
+                  // message
     Equal,
     NotEqual,
     Less,
