@@ -184,6 +184,36 @@ private:
   uint64_t length = 0;
 };
 
+/// A fixed number of objects that need not be plain data.
+template <typename T> class Fixed {
+public:
+  Fixed() = default;
+  Fixed(const Fixed &) = delete;
+  Fixed &operator=(const Fixed &) = delete;
+  ~Fixed() {
+    for (size_t i = 0; i < count; ++i)
+      items[i].~T();
+    free(static_cast<void *>(items));
+  }
+  [[nodiscard]] bool create(size_t n) {
+    items = static_cast<T *>(calloc(n ? n : 1, sizeof(T)));
+    if (!items)
+      return false;
+    for (count = 0; count < n; ++count)
+      ::new (static_cast<void *>(items + count)) T();
+    return true;
+  }
+  size_t size() const { return count; }
+  T &operator[](size_t i) { return items[i]; }
+  const T &operator[](size_t i) const { return items[i]; }
+  T *begin() { return items; }
+  T *end() { return items + count; }
+
+private:
+  T *items = nullptr;
+  size_t count = 0;
+};
+
 /// `new` and `delete` for the runtime's own classes, without the C++ library.
 template <typename T> T *create() {
   void *p = aligned_alloc(alignof(T) < 16 ? 16 : alignof(T),

@@ -338,4 +338,16 @@ const char *Manifest::open(const void *blob, uint64_t size) {
   return nullptr;
 }
 
+bool Manifest::find(const void *file, uint64_t size) {
+  const char *bytes = static_cast<const char *>(file);
+  for (uint64_t at = 0; at < size && size - at >= sizeof(Header); at += 8) {
+    if (memcmp(bytes + at, kManifestMagic, sizeof kManifestMagic) != 0)
+      continue;
+    uint64_t length = reinterpret_cast<const Header *>(bytes + at)->size;
+    if (length <= size - at && !open(bytes + at, length))
+      return true;
+  }
+  return false;
+}
+
 } // namespace mapsto::runtime

@@ -146,8 +146,8 @@ enum class StepKind : uint32_t {
 ///
 /// An iteration of a loop: the counter buffer (i64) is set to the iteration's
 /// number, the body runs, then the carries are copied in order, then the loop
-/// ends if the stop buffer's first byte is not 0. After the loop the counter
-/// holds the number of iterations done.
+/// ends if the stop buffer's first byte, as the body left it, is not 0. After
+/// the loop the counter holds the number of iterations done.
 struct StepRecord {
   uint32_t kind; ///< StepKind
   uint32_t kernel;
@@ -249,6 +249,11 @@ public:
   /// Views `size` bytes at `blob`. Returns null, or what is wrong with them
   /// (a static text).
   const char *open(const void *blob, uint64_t size);
+
+  /// Finds the manifest inside a file that was compiled, of any kind and for
+  /// any machine: views the first valid one at a multiple of 8 bytes from
+  /// `file`, which must be 8-byte aligned itself.
+  bool find(const void *file, uint64_t size);
 
   const Header &header() const { return *head; }
   /// NUL-terminated.

@@ -1,0 +1,227 @@
+#include "runtime/session.h"
+
+#include "runtime/expr.h"
+#include "runtime/thread_pool.h"
+
+#include <time.h>
+
+namespace mapsto::runtime {
+
+namespace {
+
+/// What buffers of no bytes point to.
+alignas(64) char nothing[64];
+
+int64_t nanoseconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+/// A kernel's launch as the thread pool sees it.
+struct Launch {
+  mapsto_kernel_fn kernel;
+  void *const *buffers;
+  const int64_t *symbols;
+  char *scratch;
+  int64_t scratchBytes;
+  std::atomic<int> failed{0}; ///< 1: being filled in, 2: `error` is set
+  mapsto_kernel_context error{};
+
+  static void range(void *context, int lane, int64_t begin, int64_t end) {
+    Launch &launch = *static_cast<Launch *>(context);
+    mapsto_kernel_context result{};
+    launch.kernel(launch.buffers, launch.symbols,
+                  launch.scratch + lane * launch.scratchBytes, begin, end,
+                  &result);
+    int none = 0;
+    if (result.error_code && launch.failed.compare_exchange_strong(none, 1))
+      launch.error = result; // read after all threads have left
+  }
+};
+
+struct Executor {
+  mapsto_session &s;
+  const Manifest &m;
+
+  mapsto_status outOfMemory(const char *what, uint64_t bytes) {
+    return s.fail(MAPSTO_OUT_OF_MEMORY, "out of memory: %s take %llu bytes",
+                  what, (unsigned long long)bytes);
+  }
+
+  //===--- Memory ----------------------------------------------------------===//
+
+  mapsto_status allocate() {
+    if (!s.arena.ensure(s.plan.peak))
+      return outOfMemory("intermediate values", s.plan.peak);
+    uint64_t scratch;
+    if (__builtin_mul_overflow(uint64_t(s.scratchBytes), uint64_t(s.threads),
+                               &scratch) ||
+        !s.scratch.ensure(scratch))
+      return outOfMemory("kernels", uint64_t(s.scratchBytes));
+    for (uint32_t i = 0; i < m.outputs.count; ++i) {
+      OutputBinding &output = s.outputs[i];
+      if (output.data && output.capacity < uint64_t(output.bytes)) {
+        String shape;
+        addShape(shape, output.shape);
+        return s.fail(MAPSTO_INVALID,
+                      "output `%s` has shape %s and takes %lld bytes, but %llu "
+                      "are bound to it",
+                      m.text(m.outputs[i].name), shape.c_str(),
+                      (long long)output.bytes,
+                      (unsigned long long)output.capacity);
+      }
+      if (!output.data && !output.owned.ensure(uint64_t(output.bytes)))
+        return outOfMemory("outputs", uint64_t(output.bytes));
+    }
+    for (uint32_t i = 0; i < m.states.count; ++i) {
+      bool known;
+      if (!s.states[i].live)
+        if (mapsto_status status = makeState(s, i, s.symbols.data(), known))
+          return status;
+    }
+    return MAPSTO_OK;
+  }
+
+  void *address(uint32_t i) {
+    const BufferRecord &b = m.buffers[i];
+    switch (BufferKind(b.kind)) {
+    case BufferKind::Input: // read only, as Manifest::open has checked
+      return const_cast<void *>(s.inputs[b.index].data);
+    case BufferKind::Output:
+      return s.outputs[b.index].data ? s.outputs[b.index].data
+                                     : s.outputs[b.index].owned.data();
+    case BufferKind::State:
+      return s.states[b.index].memory.data();
+    case BufferKind::Weights:
+      return const_cast<char *>(s.artifact->weights + b.offset);
+    case BufferKind::Arena:
+      return s.arena.data() + s.bufferOffsets[i];
+    case BufferKind::Alias:
+      return static_cast<char *>(s.buffers[b.index]) + s.bufferOffsets[i];
+    }
+    return nullptr;
+  }
+
+  void resolve() {
+    s.buffers.resize(m.buffers.count);
+    for (uint32_t i = 0; i < m.buffers.count; ++i)
+      s.buffers[i] = s.bufferSizes[i] ? address(i) : nothing;
+    s.operands.resize(m.indices.count);
+    for (const StepRecord &step : m.steps)
+      for (uint32_t i = 0; i < step.buffers.count; ++i)
+        s.operands[step.buffers.first + i] =
+            s.buffers[m.indices[step.buffers.first + i]];
+  }
+
+  //===--- Steps -----------------------------------------------------------===//
+
+  mapsto_status indexError(const KernelRecord &k,
+                           const mapsto_kernel_context &error) {
+    uint64_t site = uint64_t(error.error_code) - 1;
+    const char *place = m.text(k.location);
+    if (site < k.sites.count)
+      place = m.text(m.texts[m.list(k.sites)[uint32_t(site)]]);
+    return s.fail(MAPSTO_RUN_FAILED,
+                  "%s: index %lld is out of range: it must be at least 0 and "
+                  "below %lld (kernel %s)",
+                  place, (long long)error.error_value,
+                  (long long)error.error_bound, m.text(k.symbol));
+  }
+
+  mapsto_status launch(const StepRecord &step) {
+    const KernelSizes &sizes = s.kernelSizes[step.kernel];
+    Launch launch{s.artifact->kernels[step.kernel],
+                  s.operands.data() + step.buffers.first,
+                  s.symbols.data(),
+                  s.scratch.data(),
+                  s.scratchBytes};
+    int64_t start = s.onStep ? nanoseconds() : 0;
+    int threads = parallelFor(sizes.grid, sizes.cost, s.threads, Launch::range,
+                              &launch);
+    if (s.onStep) {
+      mapsto_step_time time{step.kernel, start,       nanoseconds(),
+                            sizes.flops, sizes.bytes, threads};
+      s.onStep(s.onStepUser, &time);
+    }
+    if (launch.failed.load(std::memory_order_acquire))
+      return indexError(m.kernels[step.kernel], launch.error);
+    return MAPSTO_OK;
+  }
+
+  void copy(uint32_t from, uint32_t to) {
+    int64_t bytes = s.bufferSizes[from] < s.bufferSizes[to]
+                        ? s.bufferSizes[from]
+                        : s.bufferSizes[to];
+    if (bytes && s.buffers[from] != s.buffers[to])
+      memmove(s.buffers[to], s.buffers[from], size_t(bytes));
+  }
+
+  mapsto_status loop(const StepRecord &step) {
+    int64_t count;
+    if (evaluate(m, step.countExpr, s.symbols.data(), count) != ExprError::None)
+      return s.fail(MAPSTO_INVALID, "a loop's count, %s, overflows",
+                    m.text(m.exprs[step.countExpr].text));
+    auto setCounter = [&](int64_t value) {
+      if (step.counterBuffer != kNone &&
+          s.bufferSizes[step.counterBuffer] >= int64_t(sizeof value))
+        memcpy(s.buffers[step.counterBuffer], &value, sizeof value);
+    };
+    Records<uint32_t> carries = m.list(step.carries);
+    int64_t done = 0;
+    bool stop = false;
+    while (done < count && !stop) {
+      setCounter(done);
+      if (mapsto_status status = run(step.firstChild, step.childCount))
+        return status;
+      ++done;
+      // Read before the carries, which may move the flag's own buffer.
+      stop = step.stopBuffer != kNone && s.bufferSizes[step.stopBuffer] &&
+             *static_cast<const char *>(s.buffers[step.stopBuffer]) != 0;
+      for (uint32_t i = 0; i < carries.count; i += 2)
+        copy(carries[i], carries[i + 1]);
+    }
+    setCounter(done);
+    return MAPSTO_OK;
+  }
+
+  mapsto_status run(uint32_t first, uint32_t count) {
+    for (uint32_t i = first; i < first + count; ++i) {
+      const StepRecord &step = m.steps[i];
+      mapsto_status status = MAPSTO_OK;
+      switch (StepKind(step.kind)) {
+      case StepKind::Launch:
+        status = launch(step);
+        break;
+      case StepKind::Loop:
+        status = loop(step);
+        break;
+      case StepKind::Copy:
+        copy(m.list(step.buffers)[0], m.list(step.buffers)[1]);
+        break;
+      }
+      if (status)
+        return status;
+    }
+    return MAPSTO_OK;
+  }
+
+  mapsto_status execute() {
+    if (mapsto_status status = allocate())
+      return status;
+    resolve();
+    if (mapsto_status status = run(0, m.header().rootCount))
+      return status;
+    for (const WriteBackRecord &w : m.writeBacks)
+      copy(w.result, m.states[w.state].buffer);
+    return MAPSTO_OK;
+  }
+};
+
+} // namespace
+
+mapsto_status execute(mapsto_session &session) {
+  return Executor{session, session.manifest()}.execute();
+}
+
+} // namespace mapsto::runtime

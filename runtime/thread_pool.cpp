@@ -1,0 +1,247 @@
+#include "runtime/thread_pool.h"
+
+#include <atomic>
+#include <climits>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace mapsto::runtime {
+
+namespace {
+
+/// Waking a sleeping worker takes 5 to 50 us: work below this many operations
+/// (about 10 us of vector code) is done sooner alone.
+constexpr int64_t kWorthSharing = 200'000;
+/// More chunks than threads, so that a slow thread ends up with fewer of them.
+constexpr int64_t kChunksPerThread = 4;
+/// How long a worker looks for the next job before it sleeps.
+constexpr int64_t kSpinNanoseconds = 50'000;
+
+/// A job's place. Lives as long as the process, so that a late worker may look
+/// at it at any time.
+struct alignas(64) Slot {
+  /// Bit 31: open for joining. Below: workers inside, who may read the rest.
+  std::atomic<uint32_t> state{0};
+  std::atomic<bool> taken{false};
+  std::atomic<int> lanes{0};
+  std::atomic<int> helpers{0};
+  std::atomic<int64_t> next{0};
+  int64_t items = 0, chunk = 0;
+  int maxLanes = 0;
+  RangeFn fn = nullptr;
+  void *context = nullptr;
+};
+constexpr uint32_t kOpen = 1u << 31;
+constexpr int kSlots = 32;
+
+struct Pool {
+  Slot slots[kSlots];
+  /// Counts published jobs; what idle workers sleep on.
+  std::atomic<uint32_t> published{0};
+  std::atomic<int> sleeping{0};
+  std::atomic<int> workers{0};
+  std::atomic<bool> starting{false};
+};
+
+Pool pool;
+thread_local bool insideJob = false;
+
+long futex(std::atomic<uint32_t> &word, int op, uint32_t value) {
+  return syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word),
+                 op | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
+}
+void sleepWhile(std::atomic<uint32_t> &word, uint32_t value) {
+  futex(word, FUTEX_WAIT, value);
+}
+void wake(std::atomic<uint32_t> &word, int count) {
+  futex(word, FUTEX_WAKE, uint32_t(count));
+}
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+int64_t nanoseconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+void work(Slot &slot, int lane) {
+  bool outer = insideJob;
+  insideJob = true;
+  for (;;) {
+    int64_t begin = slot.next.fetch_add(slot.chunk, std::memory_order_relaxed);
+    if (begin >= slot.items)
+      break;
+    int64_t left = slot.items - begin;
+    slot.fn(slot.context, lane, begin,
+            begin + (left < slot.chunk ? left : slot.chunk));
+  }
+  insideJob = outer;
+}
+
+/// Joins a job if one is open and wants another thread.
+bool help(Slot &slot) {
+  uint32_t state = slot.state.load(std::memory_order_relaxed);
+  do {
+    if (!(state & kOpen))
+      return false;
+  } while (!slot.state.compare_exchange_weak(state, state + 1,
+                                             std::memory_order_acquire,
+                                             std::memory_order_relaxed));
+  bool worked = false;
+  if (slot.next.load(std::memory_order_relaxed) < slot.items) {
+    int lane = slot.lanes.fetch_add(1, std::memory_order_relaxed);
+    if (lane < slot.maxLanes) {
+      slot.helpers.fetch_add(1, std::memory_order_relaxed);
+      work(slot, lane);
+      worked = true;
+    }
+  }
+  // The last to leave a closed job wakes its caller.
+  if (slot.state.fetch_sub(1, std::memory_order_release) == 1)
+    wake(slot.state, 1);
+  return worked;
+}
+
+bool helpAny() {
+  bool worked = false;
+  for (Slot &slot : pool.slots)
+    worked |= help(slot);
+  return worked;
+}
+
+void *workerMain(void *) {
+  for (;;) {
+    uint32_t seen = pool.published.load(std::memory_order_acquire);
+    if (helpAny())
+      continue;
+    int64_t end = nanoseconds() + kSpinNanoseconds;
+    bool fresh = false;
+    while (!fresh && nanoseconds() < end)
+      for (int i = 0; i < 64 && !fresh; ++i) {
+        pause();
+        fresh = pool.published.load(std::memory_order_relaxed) != seen;
+      }
+    if (fresh)
+      continue;
+    // Announced before the check in the kernel: a publisher either sees us
+    // sleeping or changes the word first.
+    pool.sleeping.fetch_add(1, std::memory_order_seq_cst);
+    sleepWhile(pool.published, seen);
+    pool.sleeping.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  return nullptr;
+}
+
+/// Grows the pool to `wanted` workers. They are never joined: a process may
+/// exit while they sleep.
+void startWorkers(int wanted) {
+  if (pool.workers.load(std::memory_order_relaxed) >= wanted ||
+      pool.starting.exchange(true, std::memory_order_acquire))
+    return;
+  // Signals are the host's business.
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  while (pool.workers.load(std::memory_order_relaxed) < wanted) {
+    pthread_t thread;
+    if (pthread_create(&thread, &attributes, workerMain, nullptr) != 0)
+      break; // fewer threads are slower, not wrong
+    pool.workers.fetch_add(1, std::memory_order_relaxed);
+  }
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  pool.starting.store(false, std::memory_order_release);
+}
+
+Slot *takeSlot() {
+  for (Slot &slot : pool.slots)
+    if (!slot.taken.load(std::memory_order_relaxed) &&
+        !slot.taken.exchange(true, std::memory_order_acquire))
+      return &slot;
+  return nullptr;
+}
+
+} // namespace
+
+int availableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    int cores = CPU_COUNT(&set);
+    if (cores > 0)
+      return cores;
+  }
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 0 ? int(cores) : 1;
+}
+
+int clampThreads(int threads) {
+  if (threads <= 0)
+    threads = availableCores();
+  return threads < kMaxThreads ? threads : kMaxThreads;
+}
+
+int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
+                void *context) {
+  if (n <= 0)
+    return 0;
+  int64_t cost;
+  if (__builtin_mul_overflow(n, costPerItem > 0 ? costPerItem : 1, &cost))
+    cost = INT64_MAX;
+  int64_t useful = cost / kWorthSharing + 1;
+  int64_t lanes = threads < n ? threads : n;
+  lanes = lanes < useful ? lanes : useful;
+  Slot *slot = lanes > 1 && !insideJob ? takeSlot() : nullptr;
+  if (!slot) {
+    fn(context, 0, 0, n);
+    return 1;
+  }
+  startWorkers(int(lanes) - 1);
+
+  int64_t chunks = lanes * kChunksPerThread;
+  slot->items = n;
+  slot->chunk = n / chunks + (n % chunks != 0);
+  slot->maxLanes = int(lanes);
+  slot->fn = fn;
+  slot->context = context;
+  slot->next.store(0, std::memory_order_relaxed);
+  slot->lanes.store(1, std::memory_order_relaxed); // lane 0 is the caller's
+  slot->helpers.store(0, std::memory_order_relaxed);
+  slot->state.fetch_or(kOpen, std::memory_order_release);
+  pool.published.fetch_add(1, std::memory_order_seq_cst);
+  if (pool.sleeping.load(std::memory_order_seq_cst) > 0)
+    wake(pool.published, int(lanes) - 1);
+
+  work(*slot, 0);
+
+  slot->state.fetch_and(~kOpen, std::memory_order_relaxed);
+  for (int spins = 0;; ++spins) {
+    uint32_t inside = slot->state.load(std::memory_order_acquire);
+    if (inside == 0)
+      break;
+    if (spins < 2000)
+      pause();
+    else
+      sleepWhile(slot->state, inside);
+  }
+  int took = 1 + slot->helpers.load(std::memory_order_relaxed);
+  slot->taken.store(false, std::memory_order_release);
+  return took;
+}
+
+} // namespace mapsto::runtime
