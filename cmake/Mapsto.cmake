@@ -44,6 +44,9 @@ endfunction()
 function(mapsto_executable name)
   add_executable(${name} ${ARGN})
   mapsto_use_mlir(${name})
+  # -fPIC as in the libraries, not -fPIE: the precompiled header is shared with them.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
   add_dependencies(${name} MapstoDialectIncGen MapstoPassesIncGen)
 endfunction()
 

@@ -26,11 +26,11 @@ def Mapsto_ConstantOp : Mapsto_Op<"constant", [Pure, ConstantLike, InferTypeOpAd
 def Mapsto_WeightOp : Mapsto_Op<"weight", [Pure]> {
   let summary = "A parameter of the model, by the name it has in the weights file";
   let description = [{
-    `row_start` reads the rows from there on (as many as the type has) of a
-    tensor with `rows` rows. `panel` asks for the packed layout that a matmul
-    kernel reads: a [K, N] matrix (or [N, K] with `transposed`) laid out as
-    [ceil(N / panel), K, panel], zero-padded; `source_rows`/`source_cols` are
-    then the sizes of the matrix before packing.
+    `row_start` reads the rows from there on (as many as the type has).
+    `panel` asks for the packed layout that a matmul kernel reads: a [K, N]
+    matrix (or [N, K] with `transposed`) laid out as [ceil(N / panel), K, panel],
+    zero-padded. `source_shape` is the shape in the file where it differs from
+    the type's; with `row_start` and `panel` the rows are taken first.
     ```mlir
     %w = mapsto.weight "fc.weight" : tensor<64x16xf32>
     %p = mapsto.weight "fc.weight" {panel = 16 : i64, transposed} : tensor<4x16x16xf32>
@@ -143,7 +143,7 @@ def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameTypeOperands]> {
   let summary = "A comparison, element by element";
   let arguments = (ins Mapsto_ComparePredicateAttr:$predicate, Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs);
   let results = (outs Mapsto_BoolTensor:$result);
-  let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs)";
+  let assemblyFormat = "`` $predicate $lhs `,` $rhs attr-dict `:` type($lhs)";
   let hasFolder = 1;
 }
 
@@ -238,7 +238,7 @@ def Mapsto_ReduceOp : Mapsto_InferredOp<"reduce"> {
   let summary = "Axes combined away; of no elements: 0, 1, -inf, +inf, false, true";
   let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Mapsto_Tensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 
@@ -246,7 +246,7 @@ def Mapsto_ArgReduceOp : Mapsto_InferredOp<"arg_reduce"> {
   let summary = "Index of the first largest (max) or smallest (min) element along an axis; NaN wins";
   let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, I64Attr:$axis);
   let results = (outs Mapsto_IntTensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 def Mapsto_SoftmaxOp : Mapsto_InferredOp<"softmax"> {
@@ -260,7 +260,7 @@ def Mapsto_CumulativeOp : Mapsto_InferredOp<"cumulative"> {
   let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, I64Attr:$axis,
                        UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs Mapsto_Tensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 def Mapsto_TopKOp : Mapsto_InferredOp<"topk"> {
@@ -291,7 +291,7 @@ def Mapsto_ScatterOp : Mapsto_InferredOp<"scatter"> {
   let arguments = (ins Mapsto_ScatterKindAttr:$kind, Mapsto_Tensor:$x, Mapsto_IntTensor:$indices,
                        Mapsto_Tensor:$updates, I64Attr:$axis);
   let results = (outs Mapsto_Tensor:$result);
-  let assemblyFormat = "$kind $x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
 }
 
 def Mapsto_UpdateOp : Mapsto_InferredOp<"update"> {
@@ -482,7 +482,7 @@ def Mapsto_KernelOp : Mapsto_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBloc
   let arguments = (ins SymbolNameAttr:$sym_name, Mapsto_KernelKindAttr:$kind,
                        TypeAttrOf<FunctionType>:$function_type);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name $kind attr-dict-with-keyword `:` $function_type $body";
+  let assemblyFormat = "$sym_name `` $kind attr-dict-with-keyword `:` $function_type $body";
   let hasVerifier = 1;
 }
 
