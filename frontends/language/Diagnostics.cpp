@@ -269,8 +269,8 @@ std::string DiagnosticEngine::render(bool colour) const {
   std::vector<std::tuple<size_t, uint32_t, size_t>> order;
   for (size_t i = 0; i < diagnostics.size(); ++i) {
     Span span = diagnostics[i].span;
-    size_t rank = std::find(files.begin(), files.end(), span.file) -
-                  files.begin();
+    size_t rank =
+        std::find(files.begin(), files.end(), span.file) - files.begin();
     if (rank == files.size())
       files.push_back(span.file);
     order.emplace_back(rank, span.begin, i);
@@ -329,8 +329,8 @@ std::string mapsto::nearestName(std::string_view wanted,
       continue;
     unsigned distance = editDistance(wanted, candidate);
     // One letter is never a misspelling of another.
-    bool unrelated = distance >= std::min(wanted.size(), candidate.size()) &&
-                     distance > 0;
+    bool unrelated =
+        distance >= std::min(wanted.size(), candidate.size()) && distance > 0;
     if (distance < best && !unrelated) {
       best = distance;
       nearest = candidate;

@@ -36,6 +36,7 @@ ExprPtr ParserCore::parseWholeExpression() {
 DeclPtr ParserCore::parseDecl() {
   if (accept(Token::Semicolon))
     return nullptr;
+  starts.push_back(position);
   if (isWord("import"))
     return parseImport();
   if (isWord("model"))
@@ -170,6 +171,7 @@ DeclPtr ParserCore::parseTrain() {
   Span open = here();
   if (!expect(Token::LeftBrace, "`{` to begin what is trained"))
     return decl;
+  starts.push_back(position);
   decl->inputs = parseParameters();
   if (!panic)
     expect(Token::Arrow, "`->` and the loss");
@@ -225,6 +227,7 @@ bool ParserCore::atMapping() const {
 
 Mapping ParserCore::parseMapping() {
   Mapping mapping;
+  starts.push_back(position);
   mapping.doc = takeDoc();
   Span start = here();
   if (is(Token::Identifier))

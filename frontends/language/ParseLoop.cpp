@@ -55,6 +55,7 @@ ExprPtr ParserCore::parseAttend() {
 
 AttendClause ParserCore::parseClause() {
   AttendClause clause;
+  starts.push_back(position);
   clause.span = here();
   std::string word(is(Token::Identifier) ? text() : "");
   if (word == "score") {

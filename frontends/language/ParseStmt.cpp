@@ -96,6 +96,7 @@ bool ParserCore::atKeyword(std::string_view word) const {
 }
 
 StmtPtr ParserCore::parseStatement(Context context) {
+  starts.push_back(position);
   std::string doc = takeDoc();
   StmtPtr statement;
   switch (kind()) {

@@ -30,6 +30,11 @@ public:
   std::unique_ptr<ast::File> parseFile();
   ast::ExprPtr parseWholeExpression();
 
+  const TokenStream &tokenStream() const { return stream; }
+  /// Indices of the tokens where a declaration, statement, mapping or clause
+  /// of an error-free file begins, in order. The formatter's lines.
+  const std::vector<uint32_t> &statementStarts() const { return starts; }
+
 private:
   /// What a block is for: decides which statements may stand in it.
   enum class Context { ModelBody, Body, LoopBody, Inner, Train };
@@ -181,6 +186,7 @@ private:
   const SourceFile &source;
   DiagnosticEngine &diagnostics;
   TokenStream stream;
+  std::vector<uint32_t> starts;
   size_t position = 0;
   /// Open `(` and `[` since the last `{`: newlines mean nothing inside.
   unsigned brackets = 0;
