@@ -1,6 +1,7 @@
 #include "compiler/pipeline.h"
 #include "compiler/Passes.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -15,6 +16,7 @@
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
@@ -45,10 +47,11 @@ std::optional<Phase> mapsto::parsePhase(llvm::StringRef name) {
 void mapsto::addOptimizePasses(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  // Recurrences first: the matmuls they give may be hoisted further.
+  // From the inside out: an attention's projections of its keys leave the
+  // score, and then, in a decoder, the time loop around it.
   pm.addPass(createExpandRecurrences());
-  pm.addPass(createHoistFromScan());
   pm.addPass(createHoistFromAttention());
+  pm.addPass(createHoistFromScan());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -133,7 +136,7 @@ LogicalResult mapsto::lower(ModuleOp module, Phase from, Phase to,
       addPasses(pm);
       if (failed(pm.run(module)))
         return failure();
-      return mlir::verify(module);
+      return LogicalResult(mlir::verify(module.getOperation()));
     });
   };
   if (failed(step(Phase::Optimized, addOptimizePasses)) ||

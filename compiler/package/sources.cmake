@@ -1,2 +1,13 @@
 list(APPEND compiler_sources
+  package/CHeader.cpp
+  package/Link.cpp
+  package/Package.cpp
+  package/TemporaryFile.cpp
+  package/WeightsObject.cpp
 )
+
+# The linker as a library (Debian: liblld-22-dev); the rest of it is in libLLVM.
+foreach(library lldELF lldCommon)
+  find_library(MAPSTO_${library} ${library} HINTS ${LLVM_LIBRARY_DIRS} REQUIRED)
+  list(APPEND compiler_libraries "${MAPSTO_${library}}")
+endforeach()
