@@ -107,6 +107,13 @@ bool fitsInt(mapsto_dtype dtype, int64_t value) {
   }
 }
 
+void addShape(String &text, const Shape &shape) {
+  text.add('[');
+  for (int i = 0; i < shape.rank; ++i)
+    text.addf("%s%lld", i ? ", " : "", (long long)shape.dims[i]);
+  text.add(']');
+}
+
 int64_t elementCount(mapsto_dtype dtype, const int64_t *dims, int rank) {
   int64_t count = 1, bytes;
   bool empty = false;

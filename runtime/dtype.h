@@ -3,6 +3,7 @@
 #ifndef MAPSTO_RUNTIME_DTYPE_H
 #define MAPSTO_RUNTIME_DTYPE_H
 
+#include "runtime/base.h"
 #include "runtime/mapsto.h"
 
 #include <bit>
@@ -61,6 +62,15 @@ void storeDouble(mapsto_dtype dtype, void *data, int64_t i, double value);
 void storeInt(mapsto_dtype dtype, void *data, int64_t i, int64_t value);
 /// Whether an integer dtype can hold the value.
 bool fitsInt(mapsto_dtype dtype, int64_t value);
+
+struct Shape {
+  int rank = 0;
+  int64_t dims[MAPSTO_MAX_RANK] = {};
+  bool operator==(const Shape &) const = default;
+};
+
+/// Adds "[2, 3]".
+void addShape(String &text, const Shape &shape);
 
 /// The number of elements, or -1 where a size is negative or the count in bytes
 /// overflows.

@@ -1,6 +1,5 @@
 #include "runtime/session.h"
 
-#include "runtime/dtype.h"
 #include "runtime/thread_pool.h"
 
 using namespace mapsto::runtime;
@@ -14,13 +13,6 @@ mapsto_status mapsto_session::fail(mapsto_status status, const char *format,
   va_end(args);
   error.swap(text);
   return status;
-}
-
-void mapsto::runtime::addShape(String &text, const Shape &shape) {
-  text.add('[');
-  for (int i = 0; i < shape.rank; ++i)
-    text.addf("%s%lld", i ? ", " : "", (long long)shape.dims[i]);
-  text.add(']');
 }
 
 mapsto_status mapsto_session_create(mapsto_artifact *artifact,

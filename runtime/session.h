@@ -11,13 +11,9 @@
 
 #include "runtime/arena.h"
 #include "runtime/artifact.h"
+#include "runtime/dtype.h"
 
 namespace mapsto::runtime {
-
-struct Shape {
-  int rank = 0;
-  int64_t dims[MAPSTO_MAX_RANK] = {};
-};
 
 struct InputBinding {
   bool bound = false;
@@ -103,9 +99,6 @@ mapsto_status makeState(mapsto_session &session, uint32_t state,
 
 /// Runs the schedule over the settled sizes.
 mapsto_status execute(mapsto_session &session);
-
-/// Adds "[2, 3]".
-void addShape(String &text, const Shape &shape);
 
 } // namespace mapsto::runtime
 

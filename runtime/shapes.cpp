@@ -1,6 +1,5 @@
 #include "runtime/session.h"
 
-#include "runtime/dtype.h"
 #include "runtime/expr.h"
 
 namespace mapsto::runtime {

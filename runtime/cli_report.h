@@ -1,0 +1,53 @@
+//===- cli_report.h - what the command line says of tensors and times ------===//
+
+#ifndef MAPSTO_RUNTIME_CLI_REPORT_H
+#define MAPSTO_RUNTIME_CLI_REPORT_H
+
+#include "runtime/artifact.h"
+#include "runtime/cli_options.h"
+#include "runtime/values.h"
+
+namespace mapsto::runtime {
+
+/// Prints a tensor as NumPy does, large ones with their middle left out.
+void printTensor(FILE *to, const char *name, const mapsto_tensor &tensor);
+
+struct Tolerance {
+  double relative, absolute;
+};
+/// What rounding may do in a model of ordinary depth, by the elements' type.
+Tolerance defaultTolerance(mapsto_dtype dtype);
+
+/// Compares an output with what was expected, of any dtype: integers exactly,
+/// floats by the tolerance; NaN agrees with NaN only. Adds one line that says
+/// how far they are apart, and where.
+bool compare(const char *name, const mapsto_tensor &got, const Value &expected,
+             Tolerance tolerance, String &line);
+
+/// Collects the launches of runs: for a trace, or summed by kernel.
+struct Profile {
+  Array<mapsto_step_time> steps;
+  static void onStep(void *user, const mapsto_step_time *time) {
+    static_cast<Profile *>(user)->steps.push(*time);
+  }
+};
+
+/// Writes the launches in the Chrome trace format.
+bool writeTrace(const mapsto_artifact &artifact, const Profile &profile,
+                const char *path, String &error);
+
+/// Times runs of a session whose inputs are bound and prints latencies and
+/// rates, of the whole and of each kernel. `restore` puts the state back before
+/// every run, outside the timing.
+mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
+                    long runs, mapsto_status (*restore)(void *), void *user);
+
+/// Prints the model's signature and the options.
+void printHelp(const mapsto_artifact &artifact, const char *program);
+
+/// Adds "1.23 GFLOP/s" and the like: three digits and a prefix.
+void addAmount(String &text, double amount, const char *unit);
+
+} // namespace mapsto::runtime
+
+#endif // MAPSTO_RUNTIME_CLI_REPORT_H
