@@ -255,6 +255,23 @@ MAPSTO_API mapsto_status mapsto_session_write_state(
     mapsto_session *session, size_t state, mapsto_dtype dtype,
     const int64_t *dims, int rank, const void *data);
 
+/*--- For generated code ------------------------------------------------------
+
+  The typed functions of a compiled library are these two. */
+
+/* A session of an artifact of its own. Null on failure, with the text in
+   mapsto_last_error(). */
+MAPSTO_API mapsto_session *mapsto_open_session(const mapsto_image *image,
+                                               const char *directory);
+
+/* Binds everything and runs: `symbols` has the value of every symbolic size in
+   the manifest's order; inputs and outputs are as large as these make them.
+   The bindings stay. */
+MAPSTO_API mapsto_status mapsto_session_call(mapsto_session *session,
+                                             const void *const *inputs,
+                                             const int64_t *symbols,
+                                             void *const *outputs);
+
 /*--- What a run costs -------------------------------------------------------*/
 
 /* One launch that has just ended. Times are of a monotonic clock. */
