@@ -1,2 +1,10 @@
 list(APPEND compiler_sources
+  graph/AnnotateCosts.cpp
+  graph/Batching.cpp
+  graph/ExpandRecurrences.cpp
+  graph/ExpandSoftmax.cpp
+  graph/HoistFromAttention.cpp
+  graph/HoistFromScan.cpp
+  graph/Hoisting.cpp
+  graph/PackWeights.cpp
 )

@@ -1,7 +1,9 @@
 list(APPEND compiler_sources
+  package/BuildManifest.cpp
   package/CHeader.cpp
   package/Link.cpp
   package/Package.cpp
+  package/PackedWeights.cpp
   package/TemporaryFile.cpp
   package/WeightsObject.cpp
 )

@@ -1,0 +1,90 @@
+//===- PackWeights.cpp - Constant matmul operands in panels ---------------===//
+//
+// A matmul kernel reads its right side in panels as wide as a register tile,
+// each with the rows of the matrix one after the other. Parameters are laid out
+// so once, when the artifact is written:
+//
+//   %w = mapsto.weight "fc.weight" : tensor<40x8xf32>
+//   %y = mapsto.matmul %x, %w {transposed}
+// becomes
+//   %p = mapsto.weight "fc.weight" {panel = 16, transposed,
+//                                   source_shape = [40, 8]} :
+//                                   tensor<3x8x16xf32>
+//   %y = mapsto.packed_matmul %x, %p {columns = 40}
+//
+// A parameter used by several matmuls is packed once. Matmuls in the regions of
+// an attention are left alone: its kernel reads one key's row at a time.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Passes.h"
+#include "compiler/graph/Build.h"
+
+namespace mapsto {
+
+#define GEN_PASS_DEF_PACKWEIGHTS
+#include "compiler/Passes.h.inc"
+
+using namespace mlir;
+
+namespace {
+
+/// A packed parameter: name, first row, transposed, type before.
+using PackedKey = std::tuple<Attribute, int64_t, unsigned, Type>;
+
+struct PackWeights : public impl::PackWeightsBase<PackWeights> {
+  using PackWeightsBase::PackWeightsBase;
+
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isDeclaration())
+        packIn(function);
+  }
+
+  void packIn(func::FuncOp function) {
+    llvm::DenseMap<PackedKey, Value> packed;
+    OpBuilder top = OpBuilder::atBlockBegin(&function.getBody().front());
+    SmallVector<WeightOp> sources;
+    function.walk([&](MatmulOp op) {
+      auto weight = op.getRhs().getDefiningOp<WeightOp>();
+      if (!weight || weight.getPanel() || weight.getType().getRank() != 2 ||
+          !isa<FloatType>(weight.getType().getElementType()) ||
+          op->getParentOfType<AttentionOp>())
+        return;
+      PackedKey key{weight.getNameAttr(), weight.getRowStart().value_or(0),
+                    op.getTransposed(), weight.getType()};
+      Value &panels = packed[key];
+      if (!panels)
+        panels = pack(top, weight, op.getTransposed());
+      int64_t columns = weight.getType().getDimSize(op.getTransposed() ? 0 : 1);
+      OpBuilder builder(op);
+      Value result =
+          PackedMatmulOp::create(builder, op.getLoc(), op.getLhs(), panels,
+                                 builder.getI64IntegerAttr(columns));
+      op.replaceAllUsesWith(result);
+      op.erase();
+      sources.push_back(weight);
+    });
+    for (WeightOp weight :
+         llvm::SetVector<WeightOp>(sources.begin(), sources.end()))
+      if (weight.use_empty())
+        weight.erase();
+  }
+
+  Value pack(OpBuilder &builder, WeightOp weight, bool transposed) {
+    RankedTensorType type = weight.getType();
+    int64_t rows = type.getDimSize(transposed ? 1 : 0);
+    int64_t columns = type.getDimSize(transposed ? 0 : 1);
+    int64_t panels = (columns + panel - 1) / panel;
+    auto packedType =
+        RankedTensorType::get({panels, rows, panel}, type.getElementType());
+    return WeightOp::create(builder, weight.getLoc(), packedType,
+                            weight.getNameAttr(), weight.getRowStartAttr(),
+                            builder.getI64IntegerAttr(panel),
+                            transposed ? builder.getUnitAttr() : UnitAttr(),
+                            builder.getDenseI64ArrayAttr(type.getShape()));
+  }
+};
+
+} // namespace
+} // namespace mapsto
