@@ -57,6 +57,27 @@ Value splat(OpBuilder &b, Location loc, double value, Type tensorType) {
                      dimsOf(type));
 }
 
+std::optional<double> uniformValue(Value x) {
+  Operation *op = x.getDefiningOp();
+  while (isa_and_nonnull<BroadcastOp, ReshapeOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  auto constant = dyn_cast_or_null<ConstantOp>(op);
+  auto literal =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  if (!literal || !literal.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(literal.getElementType())) {
+    APFloat value = literal.getSplatValue<APFloat>();
+    bool losesInfo;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+    return value.convertToDouble();
+  }
+  APInt value = literal.getSplatValue<APInt>();
+  return literal.getElementType().isInteger(1) ? value.getZExtValue()
+                                               : value.getSExtValue();
+}
+
 //===----------------------------------------------------------------------===//
 // Broadcasting
 //===----------------------------------------------------------------------===//

@@ -33,6 +33,10 @@ mlir::DenseElementsAttr splatAttr(mlir::RankedTensorType type, double value);
 mlir::Value splat(mlir::OpBuilder &b, mlir::Location loc, double value,
                   mlir::Type tensorType);
 
+/// The value that every element of x has, where that is known: x is a splat
+/// literal, or one broadcast or reshaped.
+std::optional<double> uniformValue(mlir::Value x);
+
 /// The common shape of two by NumPy's rules: aligned from the right, sizes
 /// equal or one of them 1. Failure where they clash.
 mlir::FailureOr<Dims> broadcastDims(llvm::ArrayRef<Dim> a,

@@ -24,6 +24,7 @@ def Mapsto_Dialect : Dialect {
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Mapsto_DimsAttr : AttrDef<Mapsto_Dialect, "Dims",

@@ -21,6 +21,7 @@ def Mapsto_ConstantOp : Mapsto_Op<"constant", [Pure, ConstantLike, InferTypeOpAd
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "attr-dict $value";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Mapsto_WeightOp : Mapsto_Op<"weight", [Pure]> {
@@ -29,11 +30,11 @@ def Mapsto_WeightOp : Mapsto_Op<"weight", [Pure]> {
     `row_start` reads the rows from there on (as many as the type has).
     `panel` asks for the packed layout that a matmul kernel reads: a [K, N]
     matrix (or [N, K] with `transposed`) laid out as [ceil(N / panel), K, panel],
-    zero-padded. `source_shape` is the shape in the file where it differs from
-    the type's; with `row_start` and `panel` the rows are taken first.
+    zero-padded; `source_shape` is then the matrix's shape before packing (after
+    the rows were taken).
     ```mlir
     %w = mapsto.weight "fc.weight" : tensor<64x16xf32>
-    %p = mapsto.weight "fc.weight" {panel = 16 : i64, transposed} : tensor<4x16x16xf32>
+    %p = mapsto.weight "fc.weight" {panel = 16 : i64, source_shape = array<i64: 64, 16>, transposed} : tensor<4x16x16xf32>
     ```
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$row_start,

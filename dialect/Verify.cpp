@@ -75,28 +75,28 @@ LogicalResult WeightOp::verify() {
                          << str(dimsOf(type));
   if (getName().empty())
     return emitOpError("needs a name");
-  std::optional<ArrayRef<int64_t>> source = getSourceShape();
-  if (getRowStart()) {
-    int64_t start = *getRowStart();
-    if (start < 0 || type.getRank() == 0)
-      return emitOpError() << "row_start " << start
-                           << " must be at least 0, on a tensor with rows";
-    if (source && !getPanel() &&
-        (source->empty() || start + type.getDimSize(0) > source->front()))
-      return emitOpError() << "rows " << start << " to "
-                           << start + type.getDimSize(0)
-                           << " are not within the source's";
-  }
-  if (getTransposed() && !getPanel())
-    return emitOpError("'transposed' says how a packed matrix is stored; it "
-                       "needs 'panel'");
-  if (!getPanel())
+  if (getRowStart() &&
+      (static_cast<int64_t>(*getRowStart()) < 0 || type.getRank() == 0))
+    return emitOpError("row_start must be at least 0, on a tensor with rows");
+
+  if (!getPanel()) {
+    if (getTransposed() || getSourceShape())
+      return emitOpError("'transposed' and 'source_shape' say how a matrix is "
+                         "packed; they need 'panel'");
     return success();
+  }
   int64_t panel = *getPanel();
-  if (panel < 1 || type.getRank() != 3 || type.getDimSize(2) != panel)
-    return emitOpError() << "packed in panels of " << panel
-                         << ", the type must be [ceil(N / " << panel
-                         << "), K, " << panel << "]";
+  std::optional<ArrayRef<int64_t>> source = getSourceShape();
+  if (panel < 1 || !source || source->size() != 2)
+    return emitOpError("packing needs a 'panel' of at least 1 and the "
+                       "'source_shape' of a matrix");
+  int64_t depth = (*source)[getTransposed() ? 1 : 0];
+  int64_t columns = (*source)[getTransposed() ? 0 : 1];
+  int64_t panels = columns / panel + (columns % panel != 0);
+  if (type.getShape() != ArrayRef<int64_t>{panels, depth, panel})
+    return emitOpError() << "packed, a matrix of " << depth << " by "
+                         << columns << " is tensor<" << panels << "x" << depth
+                         << "x" << panel << ">, found " << type;
   return success();
 }
 
