@@ -75,7 +75,11 @@ DeclPtr ParserCore::unknownDecl() {
     d.hint("a value of the whole file is declared with `let`");
   else if (likeDecl)
     d.hint(didYouMean(word, {"model", "fn", "train", "let", "import"}));
-  advance();
+  // What follows belongs to it, up to the next line that is not indented.
+  do
+    advance();
+  while (!is(Token::EndOfFile) &&
+         (!token().startsLine || !leftmost() || is(Token::RightBrace)));
   return nullptr;
 }
 

@@ -362,7 +362,8 @@ ExprPtr ParserCore::notAnExpression() {
   bool isOperator = operatorFor(kind()) || is(Token::StarStar);
   if (is(Token::Dot) && kind(1) == Token::Integer)
     d.hint("write `0." + std::string(text(1)) + "`");
-  else if ((isOperator || is(Token::Dot)) && token().startsLine)
+  else if ((isOperator || is(Token::Dot)) && token().startsLine &&
+           position > 0 && stream.tokens[position - 1].kind != Token::LeftBrace)
     d.hint("to continue a line, end it with the operator or put the "
            "expression in parentheses");
   else if (is(Token::Plus))

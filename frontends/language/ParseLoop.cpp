@@ -32,7 +32,7 @@ ExprPtr ParserCore::parseAttend() {
     if (!accept(Token::Semicolon)) {
       AttendClause clause = parseClause();
       for (const AttendClause &other : attend->clauses)
-        if (!panic && other.kind == clause.kind)
+        if (!panic && other.name && other.kind == clause.kind)
           error(clause.name.span,
                 "an `attend` has only one `" + clause.name.text + "`")
               .note(other.name.span, "the first one is here");

@@ -77,7 +77,9 @@ void ParserCore::expectStatementEnd() {
   if (panic || lineEnded() || is(Token::RightBrace) || accept(Token::Semicolon))
     return;
   Diagnostic &d = expected("the end of the line");
-  if (is(Token::Comma))
+  if (isWord("elif") || isWord("elseif") || isWord("elsif"))
+    d.hint("a further condition is written `else if`");
+  else if (is(Token::Comma))
     d.hint("several values stand in parentheses: `(a, b)`");
   else if (is(Token::Assign))
     d.hint("one line assigns once");

@@ -165,12 +165,14 @@ ExprPtr ParserCore::bounded(ExprPtr node, unsigned height) {
   return node;
 }
 
+bool ParserCore::leftmost() const {
+  return token().begin == 0 || source.text()[token().begin - 1] == '\n';
+}
+
 bool ParserCore::atDeclaration() const {
   static constexpr std::string_view words[] = {"model", "fn", "train",
                                                "import"};
-  bool leftmost =
-      token().begin == 0 || source.text()[token().begin - 1] == '\n';
-  return leftmost &&
+  return leftmost() &&
          (kind(1) == Token::Identifier || kind(1) == Token::String) &&
          !token(1).startsLine &&
          std::any_of(std::begin(words), std::end(words),

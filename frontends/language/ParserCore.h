@@ -71,6 +71,8 @@ private:
   void synchronize();
   /// `model`, `fn`, ... at the very left: a new declaration for sure.
   bool atDeclaration() const;
+  /// The current token stands at the very left.
+  bool leftmost() const;
   std::string takeDoc() const;
 
   // Declarations.
