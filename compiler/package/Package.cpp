@@ -82,6 +82,9 @@ private:
     return options.kind == PackageKind::Library &&
            path::extension(options.output) == ".a";
   }
+  std::string runtimeArchive() const {
+    return options.runtimeFolder + "/libmapsto_runtime.a";
+  }
   std::string separatePath() const { return options.output + ".weights"; }
   bool linksWeights() const {
     return weights.size != 0 && !options.separateWeights;
@@ -168,8 +171,10 @@ private:
       job.kind = LinkKind::Relocatable;
       break;
     }
+    if (options.kind == PackageKind::Executable)
+      job.inputs.push_back(options.runtimeFolder + "/libmapsto_main.a");
     if (options.kind != PackageKind::Object)
-      job.inputs.push_back(options.runtimeArchive);
+      job.inputs.push_back(runtimeArchive());
     std::string why;
     return link(job, target, why) || fail("cannot link: " + why);
   }
@@ -193,10 +198,9 @@ private:
         (weightsObject && !addFile(weightsObject->path(), "_weights.o")))
       return false;
 
-    auto buffer = llvm::MemoryBuffer::getFile(options.runtimeArchive);
+    auto buffer = llvm::MemoryBuffer::getFile(runtimeArchive());
     if (!buffer)
-      return fail("cannot read `" + options.runtimeArchive +
-                  "`: " + buffer.getError().message());
+      return fail("cannot read `" + runtimeArchive() + "`: " + buffer.getError().message());
     auto archive = llvm::object::Archive::create((*buffer)->getMemBufferRef());
     if (!archive)
       return fail(llvm::toString(archive.takeError()));

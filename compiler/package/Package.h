@@ -32,8 +32,9 @@ struct PackageOptions {
   bool isStatic = false;
   /// Leaves the weights in OUTPUT.weights, which the runtime maps at start.
   bool separateWeights = false;
-  /// libmapsto_runtime.a for the target; not needed for an object.
-  std::string runtimeArchive;
+  /// The folder of libmapsto_runtime.a and libmapsto_main.a for the target; not
+  /// needed for an object.
+  std::string runtimeFolder;
 };
 
 /// The packed weights: how many bytes, and a function that streams them.

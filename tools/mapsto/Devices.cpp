@@ -1,0 +1,42 @@
+#include "compiler/cpu/Target.h"
+#include "tools/mapsto/Commands.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+#include <cstdio>
+#include <thread>
+#include <unistd.h>
+
+using namespace mapsto;
+
+static void printCache(const char *name, int key) {
+  long bytes = sysconf(key);
+  if (bytes > 0)
+    printf("  %-9s %ld KiB\n", name, bytes / 1024);
+}
+
+int mapsto::devicesCommand(const Arguments &arguments, const char *) {
+  if (arguments.has("--cpus")) {
+    for (const std::string &name : knownCpus(""))
+      printf("%s\n", name.c_str());
+    return kDone;
+  }
+  Target host;
+  std::string error;
+  if (!findTarget("native", "", host, error))
+    return fail(error, kRunFailed);
+  printf("cpu\n");
+  printf("  %-9s %s (%s)\n", "name", host.cpu.c_str(), host.triple.c_str());
+  printf("  %-9s %u\n", "threads", std::thread::hardware_concurrency());
+  printf("  %-9s %u bits, %u registers\n", "vectors", host.vectorBits,
+         host.registers);
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+  printCache("L1 data", _SC_LEVEL1_DCACHE_SIZE);
+  printCache("L2", _SC_LEVEL2_CACHE_SIZE);
+  printCache("L3", _SC_LEVEL3_CACHE_SIZE);
+#endif
+  std::string features = llvm::join(host.required, " ");
+  printf("  %-9s %s\n", "features", features.c_str());
+  printf("vulkan\n  not in this version\n");
+  return kDone;
+}

@@ -1,0 +1,63 @@
+//===- Load.h - A model file and its weights --------------------*- C++ -*-===//
+//
+// What every command begins with: a model file by its extension (.mto, or .mlir
+// in phase graph), and the weights file that goes with it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_TOOLS_LOAD_H
+#define MAPSTO_TOOLS_LOAD_H
+
+#include "compiler/Timings.h"
+#include "compiler/cpu/Target.h"
+#include "compiler/package/PackedWeights.h"
+#include "frontends/language/Diagnostics.h"
+#include "tools/mapsto/Options.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mapsto {
+
+/// A model in phase graph, and everything that must live as long.
+struct Model {
+  Model();
+
+  mlir::MLIRContext context;
+  SourceManager sources;
+  DiagnosticEngine diagnostics;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The weights; nothing is found in it where the model has none.
+  WeightSource weights;
+  Target target;
+  int optLevel = 2;
+  Timings timings;
+  /// How it was made, for people: "-O2 --dim T=128".
+  std::string options;
+
+  /// Prints what was reported so far. A failed pass is a defect of the
+  /// compiler; it gets the place in the model where it happened.
+  int fail();
+};
+
+enum class NeedWeights { Yes, No };
+
+/// Reads `arguments.files[0]` with the options --model, --arg, --weights, -I,
+/// --cpu, --target-triple, -O, and, with `fixDims`, --dim. On failure null, with
+/// the errors printed. Weights are checked against the model: all that are
+/// missing or do not fit are listed.
+std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
+                                 const char *defaultCpu, bool fixDims);
+
+/// Whether the file is a compiled model rather than a source.
+bool isArtifact(const std::string &path);
+
+} // namespace mapsto
+
+#endif // MAPSTO_TOOLS_LOAD_H

@@ -1,0 +1,126 @@
+#include "tools/mapsto/Lower.h"
+#include "compiler/cpu/ObjectCode.h"
+
+#include <cstdio>
+#include <sys/mman.h>
+
+using namespace mapsto;
+
+/// Text of the module that parses again. With places, kernels keep their lines.
+static std::string textOf(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  mlir::OpPrintingFlags flags;
+  flags.enableDebugInfo();
+  module.print(out, flags);
+  return text;
+}
+
+std::optional<Compiled> mapsto::compile(Model &model) {
+  // Every other phase follows from this one: `inspect` on an artifact.
+  std::string graph = textOf(*model.module);
+  if (failed(lower(*model.module, Phase::Graph, Phase::Loops, model.target,
+                   model.timings))) {
+    model.fail();
+    return std::nullopt;
+  }
+  WeightTable weights(*model.module);
+  weights.setSource(model.weights);
+  auto manifest = model.timings.measure(
+      "manifest", [&] { return buildManifest(*model.module, weights); });
+  if (failed(manifest)) {
+    model.fail();
+    return std::nullopt;
+  }
+  manifest->triple = model.target.triple;
+  manifest->cpu = model.target.cpu;
+  manifest->features = model.target.required;
+  manifest->options = model.options;
+  manifest->phases.emplace_back(phaseName(Phase::Graph).str(),
+                                std::move(graph));
+  if (failed(lower(*model.module, Phase::Loops, Phase::Llvm, model.target,
+                   model.timings))) {
+    model.fail();
+    return std::nullopt;
+  }
+  return Compiled{std::move(*manifest), std::move(weights)};
+}
+
+Loaded::~Loaded() {
+  jit.reset();
+  if (weights)
+    munmap(weights, weightsSize);
+}
+
+std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
+  auto loaded = std::make_unique<Loaded>();
+  std::string error;
+  compiled.manifest.weightsSize = compiled.weights.size();
+  if (uint64_t size = compiled.weights.size()) {
+    void *memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+      fail("out of memory for the weights", kRunFailed);
+      return nullptr;
+    }
+    loaded->weights = memory;
+    loaded->weightsSize = size;
+    if (!model.timings.measure("pack", [&] {
+          return compiled.weights.writeTo(memory, error);
+        })) {
+      fail(error);
+      return nullptr;
+    }
+  }
+  ObjectOptions options;
+  options.optLevel = model.optLevel;
+  auto object = makeObjectCode(*model.module, &compiled.manifest, model.target,
+                               options, model.timings);
+  if (failed(object)) {
+    model.fail();
+    return nullptr;
+  }
+  loaded->jit = model.timings.measure("link", [&] {
+    return Jit::create(*object, compiled.manifest.name, loaded->weights, error);
+  });
+  if (!loaded->jit) {
+    fail("cannot load the compiled code: " + error, kRunFailed);
+    return nullptr;
+  }
+  return loaded;
+}
+
+bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
+  Phase until = std::min(phase, Phase::Llvm);
+  if (failed(lower(*model.module, Phase::Graph, until, model.target,
+                   model.timings))) {
+    model.fail();
+    return false;
+  }
+  if (phase < Phase::Llvm) {
+    model.module->print(out);
+    return true;
+  }
+  ObjectOptions options;
+  options.optLevel = model.optLevel;
+  options.form =
+      phase == Phase::Asm ? CodeForm::Assembly : CodeForm::LlvmText;
+  auto code = makeObjectCode(*model.module, nullptr, model.target, options,
+                             model.timings);
+  if (failed(code)) {
+    model.fail();
+    return false;
+  }
+  out.write(code->data(), code->size());
+  return true;
+}
+
+void mapsto::printTimings(const Timings &timings) {
+  double total = 0;
+  for (const auto &[stage, milliseconds] : timings.all())
+    total += milliseconds;
+  for (const auto &[stage, milliseconds] : timings.all())
+    fprintf(stderr, "%9.1f ms %5.1f %%  %s\n", milliseconds,
+            total ? 100 * milliseconds / total : 0, stage.c_str());
+  fprintf(stderr, "%9.1f ms          total\n", total);
+}

@@ -1,0 +1,339 @@
+#include "tools/mapsto/Options.h"
+#include "frontends/language/Diagnostics.h"
+
+#include <cstdio>
+#include <cstring>
+#include <unistd.h>
+
+using namespace mapsto;
+
+namespace {
+
+enum Command : unsigned {
+  Compile = 1,
+  Run = 2,
+  Bench = 4,
+  Inspect = 8,
+  Verify = 16,
+  Fmt = 32,
+  Devices = 64,
+  Help = 128,
+  /// Those that read a model file.
+  OfModels = Compile | Run | Bench | Inspect | Verify,
+  Everywhere = 255
+};
+
+struct CommandInfo {
+  Command command;
+  const char *name;
+  const char *usage;
+  const char *summary;
+  int minFiles, maxFiles;
+};
+
+constexpr CommandInfo kCommands[] = {
+    {Compile, "compile", "MODEL -o OUT",
+     "make an executable, a library or an object of a model", 1, 1},
+    {Run, "run", "MODEL|ARTIFACT --input NAME=VALUE ...",
+     "run a model file, compiled in memory, or a compiled model", 1, 1},
+    {Bench, "bench", "MODEL|ARTIFACT --input NAME=VALUE ...",
+     "time a model: latencies, FLOP/s and bytes/s, per kernel", 1, 1},
+    {Inspect, "inspect", "MODEL|ARTIFACT",
+     "show a model: signature, kernels, memory, or any phase of it", 1, 1},
+    {Verify, "verify", "MODEL",
+     "compare the compiled model with the interpreter, kernel by kernel", 1, 1},
+    {Fmt, "fmt", "FILE...", "format model files in place", 1, 1 << 20},
+    {Devices, "devices", "", "show what models can run on here", 0, 0},
+    {Help, "help", "[COMMAND]", "show this, or a command's options", 0, 1},
+};
+
+enum class Takes { Nothing, Value, MaybeNumber };
+
+struct OptionInfo {
+  const char *name;
+  unsigned commands;
+  Takes takes;
+  const char *metavar;
+  const char *help;
+  bool forwarded = false; ///< to the model's own command line
+};
+
+constexpr OptionInfo kOptions[] = {
+    {"-o", Compile | Inspect, Takes::Value, "OUT", "the file to write"},
+    {"--emit", Compile, Takes::Value, "WHAT",
+     "exe (default), lib (.so or .a, with a C header), obj, or a phase as "
+     "text: graph, optimized, kernels, loops, llvm, asm"},
+    {"--weights", OfModels, Takes::Value, "FILE",
+     ".safetensors, .npz or .npy; random:SEED for made-up ones"},
+    {"--model", OfModels, Takes::Value, "NAME",
+     "which model of the file (default: the last)"},
+    {"--arg", OfModels, Takes::Value, "NAME=VALUE",
+     "a parameter of the model: units=24"},
+    {"--dim", Compile, Takes::Value, "NAME=SIZE",
+     "compile for one size of a symbolic dimension: T=128"},
+    {"--dim", Inspect | Verify, Takes::Value, "NAME=SIZE",
+     "a size to use for a symbolic dimension"},
+    {"-I", OfModels, Takes::Value, "FOLDER", "also look for imports there"},
+    {"--target", OfModels, Takes::Value, "DEVICE", "cpu"},
+    {"--cpu", OfModels, Takes::Value, "NAME",
+     "native, x86-64-v2, x86-64-v3, x86-64-v4, or a CPU by LLVM's name"},
+    {"--target-triple", Compile | Inspect, Takes::Value, "TRIPLE",
+     "compile for another machine: aarch64-linux-gnu"},
+    {"--weights-separate", Compile, Takes::Nothing, "",
+     "leave the weights in OUT.weights, to lie beside OUT"},
+    {"--static", Compile, Takes::Nothing, "",
+     "an executable that needs no shared library at all"},
+    {"-O", OfModels, Takes::Value, "LEVEL", "effort, 0 to 3 (default 2)"},
+    {"--time", OfModels, Takes::Nothing, "", "show where compile time goes"},
+    {"--interpret", Run, Takes::Nothing, "",
+     "run through the interpreter instead of compiled code"},
+    {"--phase", Inspect, Takes::Value, "PHASE",
+     "the model as text in that phase: graph, optimized, kernels, loops, llvm, "
+     "asm"},
+    {"--html", Inspect, Takes::Nothing, "",
+     "everything as one self-contained page (to -o, or stdout)"},
+    {"--check", Fmt, Takes::Nothing, "",
+     "change nothing; exit code 1 where a file is not formatted"},
+    {"--cpus", Devices, Takes::Nothing, "", "list the names for --cpu"},
+    {"--input", Verify, Takes::Value, "NAME=VALUE",
+     "an input; random where none is given"},
+    {"--input", Run | Bench, Takes::Value, "NAME=VALUE",
+     "an input: 1,2,3  [[1],[2]]  random:SEED  @x.npy  @x.npz:NAME", true},
+    {"--output", Run, Takes::Value, "NAME[=@FILE]",
+     "write an output as .npy, or print only it (default: print all)", true},
+    {"--expect", Run, Takes::Value, "NAME=VALUE",
+     "compare an output; exit code 1 where it differs", true},
+    {"--rtol", Run, Takes::Value, "R", "relative tolerance of --expect", true},
+    {"--atol", Run, Takes::Value, "A", "absolute tolerance of --expect", true},
+    {"--dim", Run | Bench, Takes::Value, "NAME=SIZE",
+     "a symbolic size that no input settles", true},
+    {"--state", Run | Bench, Takes::Value, "NAME=VALUE",
+     "start from this state instead of zeros", true},
+    {"--save-state", Run, Takes::Value, "NAME=@FILE",
+     "write a state after the last run", true},
+    {"--threads", Run | Bench, Takes::Value, "N",
+     "threads to use (default: one a core)", true},
+    {"--repeat", Run, Takes::Value, "N", "run N times, keeping the state",
+     true},
+    {"--bench", Run, Takes::MaybeNumber, "[N]", "time N runs", true},
+    {"--runs", Bench, Takes::Value, "N", "how many runs to time"},
+    {"--profile", Run | Bench, Takes::Value, "FILE",
+     "write a trace for chrome://tracing or ui.perfetto.dev", true},
+    {"--device", Run | Bench, Takes::Value, "DEVICE", "cpu", true},
+    {"--help", Everywhere, Takes::Nothing, "", "show this"},
+};
+
+const CommandInfo *findCommand(std::string_view name) {
+  for (const CommandInfo &info : kCommands)
+    if (name == info.name)
+      return &info;
+  return nullptr;
+}
+
+const OptionInfo *findOption(std::string_view name, Command command) {
+  for (const OptionInfo &info : kOptions)
+    if (name == info.name && (info.commands & command))
+      return &info;
+  return nullptr;
+}
+
+/// "-O3" is "-O 3", "-Ifolder" is "-I folder".
+bool isAttached(const std::string &text) {
+  return text.size() > 2 && (text.rfind("-O", 0) == 0 ||
+                             text.rfind("-I", 0) == 0 ||
+                             text.rfind("-o", 0) == 0);
+}
+
+bool isNumber(const char *text) {
+  return text && *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+bool unknownOption(const std::string &name, const CommandInfo &command,
+                   std::string &error) {
+  std::vector<std::string> names;
+  std::string elsewhere;
+  for (const OptionInfo &info : kOptions) {
+    if (info.commands & command.command)
+      names.push_back(info.name);
+    else if (name == info.name)
+      for (const CommandInfo &other : kCommands)
+        if (info.commands & other.command && elsewhere.empty())
+          elsewhere = other.name;
+  }
+  error = "`mapsto " + std::string(command.name) + "` has no option `" + name +
+          "`";
+  std::string near = didYouMean(name, names);
+  if (!elsewhere.empty())
+    error += "; `mapsto " + elsewhere + "` has it";
+  else if (!near.empty())
+    error += "; " + near;
+  else
+    error += "; see `mapsto " + std::string(command.name) + " --help`";
+  return false;
+}
+
+void addRow(std::string &text, std::string left, std::string right) {
+  constexpr size_t kColumn = 27, kWidth = 96;
+  text += "  " + left;
+  size_t at = left.size() + 2;
+  if (at + 2 > kColumn) {
+    text += '\n';
+    at = 0;
+  }
+  text.append(kColumn - at, ' ');
+  at = kColumn;
+  // Words that do not fit begin a new line under the first.
+  while (!right.empty()) {
+    size_t end = right.find(' ');
+    std::string word = right.substr(0, end);
+    right = end == std::string::npos ? "" : right.substr(end + 1);
+    if (at + word.size() > kWidth) {
+      text += "\n" + std::string(kColumn, ' ');
+      at = kColumn;
+    }
+    text += word + (right.empty() ? "" : " ");
+    at += word.size() + 1;
+  }
+  text += '\n';
+}
+
+} // namespace
+
+std::string Arguments::get(std::string_view option,
+                           std::string otherwise) const {
+  const std::vector<std::string> &given = all(option);
+  return given.empty() ? otherwise : given.back();
+}
+
+const std::vector<std::string> &Arguments::all(std::string_view option) const {
+  static const std::vector<std::string> none;
+  auto found = values.find(option);
+  return found == values.end() ? none : found->second;
+}
+
+bool mapsto::parseArguments(int argc, char **argv, Arguments &arguments,
+                            std::string &error) {
+  std::string first = argc > 1 ? argv[1] : "help";
+  if (first == "-h" || first == "--help")
+    first = "help";
+  if (first == "--version") {
+    arguments.command = "version";
+    return true;
+  }
+  const CommandInfo *command = findCommand(first);
+  if (!command) {
+    std::vector<std::string> names;
+    for (const CommandInfo &info : kCommands)
+      names.push_back(info.name);
+    std::string near = didYouMean(first, names);
+    error = "there is no command `" + first + "`; " +
+            (near.empty() ? "see `mapsto help`" : near);
+    return false;
+  }
+  arguments.command = command->name;
+
+  for (int i = 2; i < argc; ++i) {
+    std::string text = argv[i];
+    if (text.empty() || text[0] != '-' || text == "-") {
+      arguments.files.push_back(text);
+      continue;
+    }
+    std::string name = text, value;
+    bool hasValue = false;
+    if (isAttached(text) && text[1] != '-') {
+      name = text.substr(0, 2);
+      value = text.substr(2);
+      hasValue = true;
+    } else if (size_t sign = text.find('=');
+               sign != std::string::npos && text[1] == '-') {
+      name = text.substr(0, sign);
+      value = text.substr(sign + 1);
+      hasValue = true;
+    }
+    if (name == "-h")
+      name = "--help";
+    const OptionInfo *option = findOption(name, command->command);
+    if (!option)
+      return unknownOption(name, *command, error);
+    if (option->takes == Takes::Nothing && hasValue) {
+      error = "`" + name + "` takes no value";
+      return false;
+    }
+    if (option->takes == Takes::Value && !hasValue) {
+      if (i + 1 == argc) {
+        error = "`" + name + "` needs a value: " + name + " " + option->metavar;
+        return false;
+      }
+      value = argv[++i];
+      hasValue = true;
+    }
+    if (option->takes == Takes::MaybeNumber && !hasValue && i + 1 < argc &&
+        isNumber(argv[i + 1])) {
+      value = argv[++i];
+      hasValue = true;
+    }
+    arguments.values[name].push_back(value);
+    if (option->forwarded) {
+      arguments.forwarded.push_back(name);
+      if (hasValue)
+        arguments.forwarded.push_back(value);
+    }
+  }
+  if (arguments.has("--help"))
+    return true;
+  int files = int(arguments.files.size());
+  if (files < command->minFiles || files > command->maxFiles) {
+    error = files < command->minFiles
+                ? "no file given"
+                : "one file too many: `" + arguments.files.back() + "`";
+    error += "\nusage: mapsto " + std::string(command->name) + " " +
+             command->usage + " [OPTIONS]";
+    return false;
+  }
+  return true;
+}
+
+std::string mapsto::helpText(std::string_view name) {
+  std::string text;
+  if (const CommandInfo *command = findCommand(name)) {
+    text += "usage: mapsto " + std::string(command->name) + " " +
+            command->usage + " [OPTIONS]\n\n";
+    text += command->summary;
+    text += "\n\noptions:\n";
+    for (const OptionInfo &option : kOptions) {
+      if (!(option.commands & command->command))
+        continue;
+      std::string left = option.name;
+      if (*option.metavar)
+        left += std::string(" ") + option.metavar;
+      addRow(text, left, option.help);
+    }
+    return text;
+  }
+  text += "Mapsto compiles sequence models to native code.\n\n"
+          "usage: mapsto COMMAND [OPTIONS]\n\ncommands:\n";
+  for (const CommandInfo &command : kCommands)
+    addRow(text, std::string(command.name) + " " + command.usage,
+           command.summary);
+  text += "\n`mapsto COMMAND --help` lists a command's options.\n"
+          "Exit codes: 0 done; 1 the run failed or a comparison did not hold; "
+          "2 the command line or an input was wrong.\n";
+  return text;
+}
+
+bool mapsto::splitNamed(const std::string &text, std::string &name,
+                        std::string &value) {
+  size_t sign = text.find('=');
+  if (sign == std::string::npos || sign == 0 || sign + 1 == text.size())
+    return false;
+  name = text.substr(0, sign);
+  value = text.substr(sign + 1);
+  return true;
+}
+
+int mapsto::fail(const std::string &message, int code) {
+  bool colour = isatty(STDERR_FILENO);
+  fprintf(stderr, "%smapsto: error:%s %s\n", colour ? "\033[1;31m" : "",
+          colour ? "\033[0m" : "", message.c_str());
+  return code;
+}

@@ -1,0 +1,89 @@
+#include "runtime/cli.h"
+#include "tools/mapsto/Commands.h"
+#include "tools/mapsto/Interpret.h"
+#include "tools/mapsto/Lower.h"
+
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+
+using namespace mapsto;
+
+namespace {
+
+/// What the model's own command line gets: a name for itself, and its options.
+std::vector<char *> commandLine(std::string &name,
+                                std::vector<std::string> &options) {
+  std::vector<char *> pointers = {name.data()};
+  for (std::string &option : options)
+    pointers.push_back(option.data());
+  return pointers;
+}
+
+/// A shared library is opened here; an executable takes over this process.
+int runArtifact(const std::string &file, std::string name,
+                std::vector<std::string> options) {
+  std::vector<char *> line = commandLine(name, options);
+  if (file.size() > 3 && file.compare(file.size() - 3, 3, ".so") == 0) {
+    mapsto_artifact *artifact;
+    if (mapsto_artifact_open(file.c_str(), &artifact))
+      return fail(mapsto_last_error());
+    int code = mapsto_cli_artifact(artifact, int(line.size()), line.data());
+    mapsto_artifact_close(artifact);
+    return code;
+  }
+  line.push_back(nullptr);
+  std::string path = file.find('/') == std::string::npos ? "./" + file : file;
+  execv(path.c_str(), line.data());
+  return fail("cannot run `" + file + "`: " + strerror(errno));
+}
+
+int runModel(const Arguments &arguments, std::string name,
+             std::vector<std::string> options) {
+  const char *cpu = "native";
+  auto model = loadModel(arguments, NeedWeights::Yes, cpu, /*fixDims=*/false);
+  if (!model)
+    return kBadInput;
+  std::vector<char *> line = commandLine(name, options);
+  if (arguments.has("--interpret")) {
+    InterpretedModel interpreted(*model);
+    return mapsto_cli_main(&interpreted.image(), int(line.size()),
+                           line.data());
+  }
+  auto compiled = compile(*model);
+  if (!compiled)
+    return kRunFailed;
+  auto loaded = loadCode(*model, *compiled);
+  if (!loaded)
+    return kRunFailed;
+  if (arguments.has("--time"))
+    printTimings(model->timings);
+  return mapsto_cli_main(&loaded->jit->image(), int(line.size()), line.data());
+}
+
+int runWith(const Arguments &arguments, std::vector<std::string> options) {
+  const std::string &file = arguments.files[0];
+  std::string name = "mapsto " + arguments.command + " " + file;
+  if (!isArtifact(file))
+    return runModel(arguments, name, std::move(options));
+  for (const char *option : {"--weights", "--arg", "--cpu", "--model", "-O",
+                             "--interpret", "--time"})
+    if (arguments.has(option))
+      return fail("`" + file + "` is compiled already: " + option +
+                  " is for model files");
+  return runArtifact(file, name, std::move(options));
+}
+
+} // namespace
+
+int mapsto::runCommand(const Arguments &arguments, const char *) {
+  return runWith(arguments, arguments.forwarded);
+}
+
+int mapsto::benchCommand(const Arguments &arguments, const char *) {
+  std::vector<std::string> options = arguments.forwarded;
+  options.push_back("--bench");
+  if (arguments.has("--runs"))
+    options.push_back(arguments.get("--runs"));
+  return runWith(arguments, options);
+}
