@@ -31,6 +31,9 @@ function(mapsto_use_mlir target)
   target_compile_definitions(${target} PUBLIC ${llvm_definitions})
   target_compile_options(${target} PRIVATE -fno-exceptions -Xclang -fno-pch-timestamp)
   target_precompile_headers(${target} REUSE_FROM MapstoPch)
+  # -fPIC in executables too, not -fPIE: the precompiled header is made for it.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
   target_link_libraries(${target} PUBLIC MLIR LLVM)
 endfunction()
 
@@ -44,9 +47,6 @@ endfunction()
 function(mapsto_executable name)
   add_executable(${name} ${ARGN})
   mapsto_use_mlir(${name})
-  # -fPIC as in the libraries, not -fPIE: the precompiled header is shared with them.
-  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-  target_compile_options(${name} PRIVATE -fPIC)
   add_dependencies(${name} MapstoDialectIncGen MapstoPassesIncGen)
 endfunction()
 

@@ -66,15 +66,21 @@ def Mapsto_KernelKind : Mapsto_Enum<"KernelKind", "the loop structure of a kerne
   I32EnumAttrCase<"cumulative", 6>, I32EnumAttrCase<"topk", 7>, I32EnumAttrCase<"scatter", 8>,
   I32EnumAttrCase<"update", 9>]>;
 
+// Written bare in an op's format, as in `mapsto.reduce sum`.
 class Mapsto_EnumAttr<EnumAttrInfo info, string mnemonic>
     : EnumAttr<Mapsto_Dialect, info, mnemonic> {
   let assemblyFormat = "$value";
 }
+// Written in an attribute dictionary, as in `#mapsto.normalizer<hard>`.
+class Mapsto_DictEnumAttr<EnumAttrInfo info, string mnemonic>
+    : EnumAttr<Mapsto_Dialect, info, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
 def Mapsto_ComparePredicateAttr : Mapsto_EnumAttr<Mapsto_ComparePredicate, "predicate">;
 def Mapsto_ReduceKindAttr : Mapsto_EnumAttr<Mapsto_ReduceKind, "reduce_kind">;
 def Mapsto_ScatterKindAttr : Mapsto_EnumAttr<Mapsto_ScatterKind, "scatter_kind">;
-def Mapsto_NormalizerAttr : Mapsto_EnumAttr<Mapsto_Normalizer, "normalizer">;
-def Mapsto_NonlinearityAttr : Mapsto_EnumAttr<Mapsto_Nonlinearity, "nonlinearity">;
+def Mapsto_NormalizerAttr : Mapsto_DictEnumAttr<Mapsto_Normalizer, "normalizer">;
+def Mapsto_NonlinearityAttr : Mapsto_DictEnumAttr<Mapsto_Nonlinearity, "nonlinearity">;
 def Mapsto_KernelKindAttr : Mapsto_EnumAttr<Mapsto_KernelKind, "kernel_kind">;
 
 def Mapsto_Tensor : Type<CPred<"::mapsto::hasSizes($_self)">,
