@@ -26,7 +26,10 @@ public:
                     mlir::Type elementType) {
     return mapsto::splat(builder, loc, value, tensorOf(dims, elementType));
   }
+  /// Of a reshape, its operand reshaped.
   mlir::Value reshape(mlir::Value x, llvm::ArrayRef<Dim> dims) {
+    while (auto inner = x.getDefiningOp<ReshapeOp>())
+      x = inner.getX();
     return mapsto::reshape(builder, loc, x, dims);
   }
   mlir::Value broadcast(mlir::Value x, llvm::ArrayRef<Dim> dims) {

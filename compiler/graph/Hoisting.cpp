@@ -193,6 +193,8 @@ static Value innerPart(GraphBuilder &b, Value matrix, bool transposed, Dim from,
   if (!weight || transposed || !from.constant() || !count.constant() ||
       weight.getPanel())
     return b.slice(matrix, transposed ? 1 : 0, from, count);
+  OpBuilder::InsertionGuard guard(b.builder);
+  b.builder.setInsertionPointAfter(weight);
   Dims dims = dimsOf(matrix);
   dims[0] = count;
   int64_t start = weight.getRowStart().value_or(0) + *from.constant();

@@ -3,6 +3,8 @@ list(APPEND compiler_sources
   graph/Batching.cpp
   graph/ExpandRecurrences.cpp
   graph/ExpandSoftmax.cpp
+  graph/FormKernels.cpp
+  graph/Grouping.cpp
   graph/HoistFromAttention.cpp
   graph/HoistFromScan.cpp
   graph/Hoisting.cpp

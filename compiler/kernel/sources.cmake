@@ -1,2 +1,14 @@
 list(APPEND compiler_sources
+  kernel/EmitAttention.cpp
+  kernel/EmitIndexed.cpp
+  kernel/EmitLoops.cpp
+  kernel/EmitMatmul.cpp
+  kernel/EmitScan.cpp
+  kernel/IndexArithmetic.cpp
+  kernel/KernelEmitter.cpp
+  kernel/LowerKernels.cpp
+  kernel/MaskBounds.cpp
+  kernel/MovementRules.cpp
+  kernel/PointwiseRules.cpp
+  kernel/ReductionRules.cpp
 )

@@ -1,0 +1,710 @@
+//===- EmitAttention.cpp - Attention as one kernel ------------------------===//
+//
+// One grid item is a block of queries of one head. Keys and values stream past
+// in blocks; per block:
+//
+//   raw scores     S = Q Kᵀ on register tiles (or the score region, pair by
+//                  pair, lanes over keys)
+//   finish         modify and mask; masked pairs become -inf
+//   online softmax m' = max(m, rowmax S), P = exp(S - m'), l' = l e^(m-m') + ΣP
+//   accumulate     O = O e^(m-m') + P V
+//
+// and at the end O / l. Nothing of size L x S exists but the weights, if they
+// are asked for. (Milakov and Gimelshein, arXiv:1805.02867; Dao et al.,
+// arXiv:2205.14135.) Blocks of keys that a causal or windowed mask removes
+// altogether are not visited.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernel/GroupEmitter.h"
+#include "compiler/kernel/MaskBounds.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+/// Queries and keys of a block: the scores (48 x 256 f32 = 48 KB) stay in L2,
+/// a panel of keys in L1.
+constexpr int64_t kQueryBlock = 48;
+constexpr int64_t kKeyBlock = 256;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelEmitter &e, AttentionOp op, ArrayRef<Buffer> results)
+      : e(e), op(op), normalizer(op.getNormalizer()) {
+    Value query = op.getQueries().front();
+    type = KernelEmitter::accumulatorType(elementTypeOf(query));
+    queryDims = dimsOf(query);
+    valueDims = dimsOf(op.getValue());
+    batchDims = Dims(ArrayRef(queryDims).drop_back(2));
+    queries = queryDims[queryDims.size() - 2];
+    keys = valueDims[valueDims.size() - 2];
+    features = valueDims.back();
+    context = results[0];
+    results = results.drop_front();
+    if (op.getWeights()) {
+      weights = results.front();
+      results = results.drop_front();
+    }
+    if (op.getLogSumExp())
+      logSumExp = results.front();
+    dotScore = op.getScore().empty();
+  }
+
+  void emit(Value begin, Value end) {
+    allocateBlocks();
+    Dims grid = batchDims;
+    grid.push_back(Dim::ceilDiv(queries, Dim(kQueryBlock)));
+    e.loop(begin, end, 1, [&](Value item) {
+      Indices at = e.delinearize(e.uniform(item), grid);
+      firstQuery = e.mul(at.pop_back_val().value, e.idx(kQueryBlock));
+      rows = e.minIndex(e.idx(kQueryBlock),
+                        e.sub(e.dim(queries), firstQuery));
+      batch = at;
+      keyBatch = groupedBatch(op.getKeys().front());
+      valueBatch = groupedBatch(op.getValue());
+      emitQueryBlock();
+    });
+  }
+
+private:
+  KernelEmitter &e;
+  AttentionOp op;
+  Normalizer normalizer;
+  Type type;
+  Dims queryDims, valueDims, batchDims;
+  Dim queries, keys, features;
+  Buffer context;
+  std::optional<Buffer> weights, logSumExp;
+  bool dotScore;
+
+  // Blocks in scratch.
+  Buffer scores, output, maximum, sum, rescale, best, allScores;
+  Buffer scaledQuery, keyPanels;
+  SmallVector<Buffer> keyColumns;
+
+  // The item at hand.
+  Value firstQuery, rows, firstKey, keyCount;
+  Indices batch, keyBatch, valueBatch;
+
+  Value number(double v) { return e.constant(type, v); }
+  Value vector(double v) { return e.splat(number(v)); }
+  Index rowIndex(Value row) { return e.uniform(row); }
+  Index queryIndex(Value row) { return e.uniform(e.add(firstQuery, row)); }
+  int64_t panel() const { return 2 * e.lanes; }
+  int64_t tileRows() const { return e.registers >= 32 ? 12 : 6; }
+
+  void allocateBlocks() {
+    Dim block = kQueryBlock;
+    scores = e.allocate({block, Dim(kKeyBlock)}, type);
+    output = e.allocate({block, features}, type);
+    maximum = e.allocate({block}, type);
+    sum = e.allocate({block}, type);
+    rescale = e.allocate({block}, type);
+    if (normalizer == Normalizer::hard)
+      best = e.allocate({block}, e.b.getI64Type());
+    if (normalizer == Normalizer::sparsemax)
+      allScores = e.allocate({block, keys}, type);
+    if (dotScore) {
+      Dim d = queryDims.back();
+      scaledQuery = e.allocate({block, d}, type);
+      keyPanels =
+          e.allocate({Dim(kKeyBlock / panel()), d, Dim(panel())}, type);
+      return;
+    }
+    for (Value key : op.getKeys())
+      keyColumns.push_back(
+          e.allocate({dimsOf(key).back(), Dim(kKeyBlock)}, type));
+  }
+
+  /// The batch index of a key or value: with grouped queries several query
+  /// heads share a head of theirs.
+  Indices groupedBatch(Value operand) {
+    Indices at(batch);
+    if (at.empty())
+      return at;
+    Dim heads = batchDims.back();
+    Dim own = dimsOf(operand)[at.size() - 1];
+    if (own != heads)
+      at.back() = e.divIndex(at.back(), Dim::floorDiv(heads, own)).first;
+    return at;
+  }
+
+  template <typename... Rest> Indices with(const Indices &batch, Rest... rest) {
+    Indices at(batch);
+    (at.push_back(rest), ...);
+    return at;
+  }
+
+  void eachRow(function_ref<void(Value)> body) {
+    e.loop(e.idx(0), rows, 1, body);
+  }
+
+  /// Register tiles over the block's rows, then the rest row by row.
+  void eachTile(function_ref<void(Value row, int64_t count)> body) {
+    int64_t tile = tileRows();
+    Value whole =
+        e.sub(rows, arith::RemUIOp::create(e.b, rows, e.idx(tile)));
+    e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
+    e.loop(whole, rows, 1, [&](Value row) { body(row, 1); });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // One block of queries
+  //===--------------------------------------------------------------------===//
+
+  void emitQueryBlock() {
+    start();
+    KeyRange range = visibleKeys();
+    e.loop(range.begin, range.end, kKeyBlock, [&](Value key) {
+      firstKey = key;
+      keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(e.dim(keys), key));
+      if (dotScore)
+        emitDotScores();
+      else
+        emitRegionScores();
+      eachRow([&](Value row) { finishRow(row); });
+      if (normalizer == Normalizer::softmax ||
+          normalizer == Normalizer::sigmoid)
+        accumulate();
+    });
+    if (normalizer == Normalizer::sparsemax)
+      emitSparsemax();
+    finish();
+  }
+
+  struct KeyRange {
+    Value begin, end;
+  };
+
+  /// The keys that the mask leaves to any query of the block, from a multiple
+  /// of the key block on.
+  KeyRange visibleKeys() {
+    KeyRange range{e.idx(0), e.dim(keys)};
+    // With the weights asked for, every one of them is written.
+    if (op.getMask().empty() || weights ||
+        normalizer == Normalizer::sparsemax)
+      return range;
+    MaskBounds bounds = analyzeMask(op.getMask());
+    Value lastQuery = e.sub(e.add(firstQuery, rows), e.idx(1));
+    for (const Dim &ahead : bounds.ahead) {
+      Value end = e.add(e.add(lastQuery, e.dim(ahead)), e.idx(1));
+      end = arith::MaxSIOp::create(e.b, end, e.idx(0));
+      range.end = e.minIndex(range.end, end);
+    }
+    for (const Dim &behind : bounds.behind) {
+      Value begin = e.sub(firstQuery, e.dim(behind));
+      begin = arith::MaxSIOp::create(e.b, begin, e.idx(0));
+      begin = e.sub(
+          begin, arith::RemUIOp::create(e.b, begin, e.idx(kKeyBlock)));
+      range.begin = arith::MaxSIOp::create(e.b, range.begin, begin);
+    }
+    return range;
+  }
+
+  void start() {
+    eachRow([&](Value row) {
+      e.store(number(-kInfinity), maximum, {rowIndex(row)});
+      e.store(number(0), sum, {rowIndex(row)});
+      if (normalizer == Normalizer::hard)
+        e.store(e.constant(e.b.getI64Type(), -1), best, {rowIndex(row)});
+      e.laneLoop(features, [&](Index d) {
+        e.store(vector(0), output, {rowIndex(row), d});
+      });
+      if (!dotScore)
+        return;
+      Value scale = vector(op.getScale().convertToDouble());
+      e.laneLoop(queryDims.back(), [&](Index d) {
+        Value q = e.convert(
+            e.elementVector(op.getQueries().front(),
+                            with(batch, queryIndex(row), d)),
+            type);
+        e.store(arith::MulFOp::create(e.b, q, scale), scaledQuery,
+                {rowIndex(row), d});
+      });
+    });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Scores
+  //===--------------------------------------------------------------------===//
+
+  /// Keys of the block as [panel of keys][feature][key], zero past the end.
+  void packKeys() {
+    Value key = op.getKeys().front();
+    e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
+      Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
+      for (int64_t v = 0; v < panel() / e.lanes; ++v) {
+        Value offset = e.add(first, e.idx(v * e.lanes));
+        Value left = e.sub(keyCount, offset);
+        left = arith::MaxSIOp::create(e.b, left, e.idx(0));
+        left = e.minIndex(left, e.idx(e.lanes));
+        Value mask = vector::CreateMaskOp::create(
+            e.b, e.vectorOf(e.b.getI1Type()), ValueRange(left));
+        Index lanes{e.add(firstKey, offset), Index::Lanes, true};
+        e.loop(e.idx(0), e.dim(queryDims.back()), 1, [&](Value d) {
+          Value x = e.masked(mask, [&] {
+            return e.elementVector(key, with(keyBatch, lanes, e.uniform(d)));
+          });
+          e.store(e.convert(x, type), keyPanels,
+                  {e.uniform(which), e.uniform(d),
+                   {e.idx(v * e.lanes), Index::Lanes, true}});
+        });
+      }
+    });
+  }
+
+  void emitDotScores() {
+    packKeys();
+    int64_t vectors = panel() / e.lanes;
+    e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
+      Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
+      eachTile([&](Value row, int64_t count) {
+        SmallVector<Value> zeros(count * vectors, vector(0));
+        SmallVector<Value> tile = e.loop(
+            e.idx(0), e.dim(queryDims.back()), 1, zeros,
+            [&](Value d, ValueRange carried) {
+              SmallVector<Value> next(carried), k;
+              for (int64_t v = 0; v < vectors; ++v)
+                k.push_back(e.load(keyPanels,
+                                   {e.uniform(which), e.uniform(d),
+                                    {e.idx(v * e.lanes), Index::Lanes, true}}));
+              for (int64_t r = 0; r < count; ++r) {
+                Value q = e.splat(
+                    e.load(scaledQuery, {e.uniform(e.add(row, e.idx(r))),
+                                         e.uniform(d)}));
+                for (int64_t v = 0; v < vectors; ++v)
+                  next[r * vectors + v] =
+                      e.fma(q, k[v], next[r * vectors + v]);
+              }
+              return next;
+            });
+        for (int64_t r = 0; r < count; ++r)
+          for (int64_t v = 0; v < vectors; ++v)
+            e.store(tile[r * vectors + v], scores,
+                    {e.uniform(e.add(row, e.idx(r))),
+                     {e.add(first, e.idx(v * e.lanes)), Index::Lanes, true}});
+      });
+    });
+  }
+
+  /// The score region, one query against a vector of keys.
+  void emitRegionScores() {
+    for (auto [n, key] : llvm::enumerate(op.getKeys()))
+      e.loop(e.idx(0), e.dim(dimsOf(key).back()), 1, [&](Value u) {
+        e.laneLoop(keyCount, [&](Index j) {
+          Value x = e.convert(
+              e.elementVector(key, with(groupedBatch(key),
+                                        e.addIndex(j, e.uniform(firstKey)),
+                                        e.uniform(u))),
+              type);
+          e.store(x, keyColumns[n], {e.uniform(u), j});
+        });
+      });
+
+    Block &region = op.getScore().front();
+    size_t queryCount = op.getQueries().size();
+    eachRow([&](Value row) {
+      e.laneLoop(keyCount, [&](Index j) {
+        for (auto [n, query] : llvm::enumerate(op.getQueries())) {
+          Value q = query;
+          e.given[region.getArgument(n)] = [this, q, row](ArrayRef<Index> u) {
+            return e.element(q, with(batch, queryIndex(row), u[0]));
+          };
+        }
+        for (size_t n = 0; n < op.getKeys().size(); ++n) {
+          Type element = elementTypeOf(op.getKeys()[n]);
+          e.given[region.getArgument(queryCount + n)] =
+              [this, n, j, element](ArrayRef<Index> u) {
+                return e.convert(e.load(keyColumns[n], {u[0], j}), element);
+              };
+        }
+        Value s = e.convert(e.splat(regionValue(region)), type);
+        e.store(s, scores, {rowIndex(row), j});
+      });
+    });
+  }
+
+  /// The scalar that a region yields, in the place at hand.
+  Value regionValue(Block &region) {
+    KernelEmitter::HoistLimit limit(e);
+    return e.element(region.getTerminator()->getOperand(0), {});
+  }
+
+  /// Tells the emitter what a modify or mask region's indices are.
+  void givePositions(Block &region, size_t first, Value row, Index key) {
+    auto give = [&](Index index, const Dim &size) {
+      Value argument = region.getArgument(first++);
+      e.positions[argument] = {index, size};
+      e.given[argument] = [this, index](ArrayRef<Index>) {
+        return e.toInteger(index, e.b.getI64Type());
+      };
+    };
+    for (auto [index, dim] : llvm::zip_equal(batch, batchDims))
+      give(index, dim);
+    give(queryIndex(row), queries);
+    give(key, keys);
+  }
+
+  /// The score of a vector of pairs with modify and mask applied.
+  Value finishedScore(Value row, Index j) {
+    Value s = e.load(scores, {rowIndex(row), j});
+    Index key = e.addIndex(j, e.uniform(firstKey));
+    if (!op.getModify().empty()) {
+      Block &region = op.getModify().front();
+      givePositions(region, 1, row, key);
+      Type element = elementTypeOf(region.getArgument(0));
+      e.given[region.getArgument(0)] = [this, s, element](ArrayRef<Index>) {
+        return e.convert(s, element);
+      };
+      s = e.convert(e.splat(regionValue(region)), type);
+    }
+    if (!op.getMask().empty()) {
+      Block &region = op.getMask().front();
+      givePositions(region, 0, row, key);
+      Value keep = e.splat(regionValue(region));
+      s = arith::SelectOp::create(e.b, keep, s, vector(-kInfinity));
+    }
+    if (Value mask = e.currentMask())
+      s = arith::SelectOp::create(e.b, mask, s, vector(-kInfinity));
+    return s;
+  }
+
+  void storeWeights(Value v, Value row, Index key) {
+    e.store(v, *weights, with(batch, queryIndex(row), key));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Normalizers
+  //===--------------------------------------------------------------------===//
+
+  void finishRow(Value row) {
+    switch (normalizer) {
+    case Normalizer::softmax:
+      return softmaxRow(row);
+    case Normalizer::hard:
+      return hardRow(row);
+    case Normalizer::sigmoid:
+      return sigmoidRow(row);
+    case Normalizer::sparsemax:
+      e.laneLoop(keyCount, [&](Index j) {
+        e.store(finishedScore(row, j), allScores,
+                {rowIndex(row), e.addIndex(j, e.uniform(firstKey))});
+      });
+      return;
+    }
+  }
+
+  /// Finished scores of the block, and their maximum.
+  Value finishScores(Value row) {
+    Value lanes = e.laneLoop(
+        keyCount, vector(-kInfinity), [&](Index j, ValueRange carried) {
+          Value s = finishedScore(row, j);
+          e.store(s, scores, {rowIndex(row), j});
+          if (weights)
+            storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
+          return SmallVector<Value>{
+              e.combine(ReduceKind::max, carried[0], s)};
+        })[0];
+    return e.combineLanes(ReduceKind::max, lanes);
+  }
+
+  Value isNone(Value m) {
+    return arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, m,
+                                 number(-kInfinity));
+  }
+
+  void softmaxRow(Value row) {
+    Value blockMaximum = finishScores(row);
+    Value before = e.load(maximum, {rowIndex(row)});
+    Value after = e.combine(ReduceKind::max, before, blockMaximum);
+    // While no key has been seen every exponential is 0, not exp(-inf + inf).
+    Value reference =
+        arith::SelectOp::create(e.b, isNone(after), number(0), after);
+    Value factor = math::ExpOp::create(
+        e.b, arith::SubFOp::create(e.b, before, reference));
+    Value shift = e.splat(reference);
+    Value total = e.laneLoop(
+        keyCount, vector(0), [&](Index j, ValueRange carried) {
+          Value s = e.load(scores, {rowIndex(row), j});
+          Value p =
+              math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
+          if (Value mask = e.currentMask())
+            p = arith::SelectOp::create(e.b, mask, p, vector(0));
+          e.store(p, scores, {rowIndex(row), j});
+          return SmallVector<Value>{
+              e.combine(ReduceKind::sum, carried[0], p)};
+        })[0];
+    Value l = e.fma(e.load(sum, {rowIndex(row)}), factor,
+                    e.combineLanes(ReduceKind::sum, total));
+    e.store(after, maximum, {rowIndex(row)});
+    e.store(l, sum, {rowIndex(row)});
+    e.store(factor, rescale, {rowIndex(row)});
+  }
+
+  void sigmoidRow(Value row) {
+    e.laneLoop(keyCount, [&](Index j) {
+      Value s = finishedScore(row, j);
+      Value exp = math::ExpOp::create(e.b, arith::NegFOp::create(e.b, s));
+      Value p = arith::DivFOp::create(
+          e.b, vector(1), arith::AddFOp::create(e.b, vector(1), exp));
+      e.store(p, scores, {rowIndex(row), j});
+      if (weights)
+        storeWeights(p, row, e.addIndex(j, e.uniform(firstKey)));
+    });
+    e.store(number(1), rescale, {rowIndex(row)});
+  }
+
+  /// The first key of the highest score so far.
+  void hardRow(Value row) {
+    Value blockMaximum = finishScores(row);
+    Value before = e.load(maximum, {rowIndex(row)});
+    Value higher = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OGT,
+                                         blockMaximum, before);
+    e.when(higher, [&] {
+      Value none = e.dim(keys);
+      Value wanted = e.splat(blockMaximum);
+      Value nones = e.splat(none);
+      Value lanes = e.laneLoop(
+          keyCount, nones, [&](Index j, ValueRange carried) {
+            Value s = e.load(scores, {rowIndex(row), j});
+            Value hit = arith::CmpFOp::create(
+                e.b, arith::CmpFPredicate::OEQ, s, wanted);
+            if (Value mask = e.currentMask())
+              hit = arith::AndIOp::create(e.b, hit, mask);
+            Value key =
+                e.indexVector(e.addIndex(j, e.uniform(firstKey)));
+            Value at = arith::SelectOp::create(e.b, hit, key, nones);
+            return SmallVector<Value>{
+                arith::MinSIOp::create(e.b, carried[0], at)};
+          })[0];
+      Value first = vector::ReductionOp::create(
+          e.b, vector::CombiningKind::MINSI, lanes);
+      e.store(arith::IndexCastOp::create(e.b, e.b.getI64Type(), first), best,
+              {rowIndex(row)});
+      e.store(blockMaximum, maximum, {rowIndex(row)});
+    });
+  }
+
+  /// tau with sum of max(s - tau, 0) = 1: bisection, then the closed form on
+  /// the support it found (Martins and Astudillo, arXiv:1602.02068).
+  void emitSparsemax() {
+    constexpr int64_t kBisections = 30; // of an interval of length 1
+    eachRow([&](Value row) {
+      auto reduceRow = [&](ReduceKind kind, Value init,
+                           function_ref<Value(Value)> map) {
+        Value lanes = e.laneLoop(
+            keys, e.splat(init), [&](Index j, ValueRange carried) {
+              Value v = map(e.load(allScores, {rowIndex(row), j}));
+              Value next = e.combine(kind, carried[0], v);
+              if (Value mask = e.currentMask())
+                next = arith::SelectOp::create(e.b, mask, next, carried[0]);
+              return SmallVector<Value>{next};
+            })[0];
+        return e.combineLanes(kind, lanes);
+      };
+      Value top = reduceRow(ReduceKind::max, number(-kInfinity),
+                            [](Value s) { return s; });
+      Value above = arith::SelectOp::create(e.b, isNone(top), number(0), top);
+      SmallVector<Value> interval = e.loop(
+          e.idx(0), e.idx(kBisections), 1,
+          {arith::SubFOp::create(e.b, above, number(1)), above},
+          [&](Value, ValueRange ends) {
+            Value middle = arith::MulFOp::create(
+                e.b, arith::AddFOp::create(e.b, ends[0], ends[1]),
+                number(0.5));
+            Value tau = e.splat(middle);
+            Value mass = reduceRow(ReduceKind::sum, number(0), [&](Value s) {
+              return arith::MaximumFOp::create(
+                         e.b, arith::SubFOp::create(e.b, s, tau), vector(0))
+                  .getResult();
+            });
+            Value tooMuch = arith::CmpFOp::create(
+                e.b, arith::CmpFPredicate::OGE, mass, number(1));
+            return SmallVector<Value>{
+                arith::SelectOp::create(e.b, tooMuch, middle, ends[0]),
+                arith::SelectOp::create(e.b, tooMuch, ends[1], middle)};
+          });
+      Value low = e.splat(interval[0]);
+      auto inSupport = [&](Value s) {
+        return arith::CmpFOp::create(e.b, arith::CmpFPredicate::OGT, s, low)
+            .getResult();
+      };
+      Value count = reduceRow(ReduceKind::sum, number(0), [&](Value s) {
+        return arith::SelectOp::create(e.b, inSupport(s), vector(1), vector(0))
+            .getResult();
+      });
+      Value mass = reduceRow(ReduceKind::sum, number(0), [&](Value s) {
+        return arith::SelectOp::create(e.b, inSupport(s), s, vector(0))
+            .getResult();
+      });
+      Value tau = arith::DivFOp::create(
+          e.b, arith::SubFOp::create(e.b, mass, number(1)), count);
+      tau = arith::SelectOp::create(e.b, isNone(top), number(0), tau);
+      e.store(tau, maximum, {rowIndex(row)});
+      e.store(number(1), rescale, {rowIndex(row)});
+    });
+    e.loop(e.idx(0), e.dim(keys), kKeyBlock, [&](Value key) {
+      firstKey = key;
+      keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(e.dim(keys), key));
+      eachRow([&](Value row) {
+        Value tau = e.splat(e.load(maximum, {rowIndex(row)}));
+        e.laneLoop(keyCount, [&](Index j) {
+          Index at = e.addIndex(j, e.uniform(firstKey));
+          Value s = e.load(allScores, {rowIndex(row), at});
+          Value p = arith::MaximumFOp::create(
+              e.b, arith::SubFOp::create(e.b, s, tau), vector(0));
+          e.store(p, scores, {rowIndex(row), j});
+          if (weights)
+            storeWeights(p, row, at);
+        });
+      });
+      accumulate();
+    });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Output
+  //===--------------------------------------------------------------------===//
+
+  /// O = O * rescale + P V, a register tile at a time.
+  void accumulate() {
+    auto columns = [&](ArrayRef<Index> lanes) {
+      eachTile([&](Value row, int64_t count) {
+        SmallVector<Value> sums;
+        for (int64_t r = 0; r < count; ++r) {
+          Index at = e.uniform(e.add(row, e.idx(r)));
+          Value factor = e.splat(e.load(rescale, {at}));
+          for (Index d : lanes)
+            sums.push_back(arith::MulFOp::create(
+                e.b, e.splat(e.load(output, {at, d})), factor));
+        }
+        sums = e.loop(
+            e.idx(0), keyCount, 1, sums, [&](Value j, ValueRange carried) {
+              SmallVector<Value> next(carried), values;
+              Index key = e.uniform(e.add(firstKey, j));
+              for (Index d : lanes)
+                values.push_back(e.convert(
+                    e.elementVector(op.getValue(), with(valueBatch, key, d)),
+                    type));
+              for (int64_t r = 0; r < count; ++r) {
+                Value p = e.splat(e.load(
+                    scores,
+                    {e.uniform(e.add(row, e.idx(r))), e.uniform(j)}));
+                for (size_t v = 0; v < lanes.size(); ++v)
+                  next[r * lanes.size() + v] =
+                      e.fma(p, values[v], next[r * lanes.size() + v]);
+              }
+              return next;
+            });
+        for (int64_t r = 0; r < count; ++r)
+          for (auto [v, d] : llvm::enumerate(lanes))
+            e.store(sums[r * lanes.size() + v], output,
+                    {e.uniform(e.add(row, e.idx(r))), d});
+      });
+    };
+    // Pairs of vectors where the size is known to allow it.
+    std::optional<int64_t> known = features.constant();
+    int64_t pairs = known ? *known / panel() * panel() : 0;
+    if (pairs > 0)
+      e.loop(e.idx(0), e.idx(pairs), panel(), [&](Value d) {
+        columns({{d, Index::Lanes, true},
+                 {e.add(d, e.idx(e.lanes)), Index::Lanes, true}});
+      });
+    if (known && pairs == *known)
+      return;
+    e.laneLoop(features - Dim(pairs), [&](Index d) {
+      if (pairs > 0)
+        d = {e.add(d.value, e.idx(pairs)), Index::Lanes, true};
+      columns({d});
+    });
+  }
+
+  void finish() {
+    eachRow([&](Value row) {
+      if (normalizer == Normalizer::hard)
+        return finishHard(row);
+      Value factor = number(1);
+      Value l = e.load(sum, {rowIndex(row)});
+      if (normalizer == Normalizer::softmax) {
+        Value none = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, l,
+                                           number(0));
+        factor = arith::SelectOp::create(
+            e.b, none, number(0),
+            arith::DivFOp::create(e.b, number(1), l));
+      }
+      Value factors = e.splat(factor);
+      e.laneLoop(features, [&](Index d) {
+        Value o = arith::MulFOp::create(
+            e.b, e.splat(e.load(output, {rowIndex(row), d})), factors);
+        e.store(o, context, with(batch, queryIndex(row), d));
+      });
+      Value m = e.load(maximum, {rowIndex(row)});
+      if (logSumExp)
+        e.store(arith::AddFOp::create(e.b, m, math::LogOp::create(e.b, l)),
+                *logSumExp, with(batch, queryIndex(row)));
+      if (weights && normalizer == Normalizer::softmax) {
+        // The scores are there already; m and l are known only now.
+        Value reference =
+            arith::SelectOp::create(e.b, isNone(m), number(0), m);
+        Value shift = e.splat(reference);
+        e.laneLoop(keys, [&](Index j) {
+          Indices at = with(batch, queryIndex(row), j);
+          Value s = e.convert(e.splat(e.load(*weights, at)), type);
+          Value p = math::ExpOp::create(
+              e.b, arith::SubFOp::create(e.b, s, shift));
+          e.store(arith::MulFOp::create(e.b, p, factors), *weights, at);
+        });
+      }
+    });
+  }
+
+  void finishHard(Value row) {
+    Value key = e.load(best, {rowIndex(row)});
+    Value found = arith::CmpIOp::create(e.b, arith::CmpIPredicate::sge, key,
+                                        e.constant(e.b.getI64Type(), 0));
+    e.when(found, [&] {
+      Index at = e.fromInteger(key);
+      e.laneLoop(features, [&](Index d) {
+        Value v = e.elementVector(op.getValue(), with(valueBatch, at, d));
+        e.store(e.convert(v, type), output, {rowIndex(row), d});
+      });
+    });
+    e.laneLoop(features, [&](Index d) {
+      e.store(e.load(output, {rowIndex(row), d}), context,
+              with(batch, queryIndex(row), d));
+    });
+    if (logSumExp)
+      e.store(e.load(maximum, {rowIndex(row)}), *logSumExp,
+              with(batch, queryIndex(row)));
+    if (!weights)
+      return;
+    Value wanted = e.splat(key);
+    e.laneLoop(keys, [&](Index j) {
+      Value at = e.toInteger(j, e.b.getI64Type());
+      Value hit = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
+                                        e.splat(at), wanted);
+      storeWeights(arith::SelectOp::create(e.b, hit, vector(1), vector(0)),
+                   row, j);
+    });
+  }
+};
+
+} // namespace
+
+Dim gridOfAttention(AttentionOp op) {
+  Dims dims = dimsOf(op.getQueries().front());
+  return numElements(ArrayRef(dims).drop_back(2)) *
+         Dim::ceilDiv(dims[dims.size() - 2], Dim(kQueryBlock));
+}
+
+void emitAttention(KernelEmitter &e, AttentionOp op, ArrayRef<Buffer> results,
+                   Value begin, Value end) {
+  AttentionEmitter(e, op, results).emit(begin, end);
+}
+
+} // namespace mapsto

@@ -1,0 +1,59 @@
+//===- EmitLoops.cpp - Pointwise and row kernels --------------------------===//
+//
+// The grid is the rows of the result: all axes but the last, which the lanes
+// walk. Reductions along a row are emitted where the row's index is known,
+// ahead of the lanes (see KernelEmitter::element), so softmax and norms are
+// passes over one row that stays in cache. Where the result itself is the
+// reduction, an item is one element and the lanes share its sum.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernel/GroupEmitter.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+/// Does each element of the result come from a reduction along a row?
+static bool oneElementPerItem(const Group &group) {
+  Dims root = withoutOnes(dimsOf(group.root->getResult(0)));
+  return llvm::any_of(group.ops, [&](Operation *op) {
+    return reducesRows(op) &&
+           withoutOnes(dimsOf(op->getResult(0))) == root;
+  });
+}
+
+Dim gridOfLoops(const Group &group) {
+  Dims dims = dimsOf(group.root->getResult(0));
+  if (!dims.empty() && !oneElementPerItem(group))
+    dims.pop_back();
+  return numElements(dims);
+}
+
+void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
+               Value begin, Value end) {
+  Value root = group.root->getResult(0);
+  Dims dims = dimsOf(root);
+  bool lanes = !dims.empty() && !oneElementPerItem(group);
+  ArrayRef<Dim> outer = lanes ? ArrayRef(dims).drop_back() : ArrayRef(dims);
+
+  e.loop(begin, end, 1, [&](Value item) {
+    Indices at = e.delinearize(e.uniform(item), outer);
+    if (!lanes) {
+      e.store(e.element(root, at), results[0], at);
+      return;
+    }
+    if (dims.back() == Dim(1)) {
+      at.push_back(e.uniform(0));
+      e.store(e.element(root, at), results[0], at);
+      return;
+    }
+    e.laneLoop(dims.back(), [&](Index i) {
+      Indices full(at);
+      full.push_back(i);
+      e.store(e.element(root, full), results[0], full);
+    });
+  });
+}
+
+} // namespace mapsto

@@ -1,0 +1,176 @@
+//===- EmitScan.cpp - A recurrence as one kernel --------------------------===//
+//
+// The time loop runs inside the kernel. Its body is cut into groups as a graph
+// is, each group a stage with its result in scratch; the state lives in the
+// result's memory and is replaced when all stages of a step are done.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernel/GroupEmitter.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+class ScanEmitter {
+public:
+  ScanEmitter(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results)
+      : e(e), op(op), body(op.getBody().front()),
+        yield(cast<YieldOp>(body.getTerminator())),
+        states(results.take_front(op.getInits().size())),
+        outputs(results.drop_front(op.getInits().size())) {}
+
+  void emit() {
+    SmallVector<Group> groups = formGroups(body);
+    SmallVector<SmallVector<Buffer>> stages;
+    for (Group &group : groups) {
+      auto &stage = stages.emplace_back();
+      for (Value result : group.root->getResults()) {
+        stage.push_back(e.allocate(dimsOf(result), elementTypeOf(result)));
+      }
+    }
+    allocateSwapped();
+
+    for (auto [state, init] : llvm::zip_equal(states, op.getInits()))
+      eachElement(state.dims, [&](ArrayRef<Index> at) {
+        e.store(e.element(init, at), state, at);
+      });
+    for (size_t k = 0; k < states.size(); ++k)
+      e.buffers[body.getArgument(k)] = states[k];
+
+    Value count = e.dim(*Dim::parse(op.getCount()));
+    e.loop(e.idx(0), count, 1, [&](Value step) {
+      KernelEmitter::HoistLimit limit(e);
+      time = op.getReverse() ? e.sub(e.sub(count, e.idx(1)), step) : step;
+      giveSequences();
+      for (auto [group, stage] : llvm::zip_equal(groups, stages)) {
+        Dim grid = gridOf(group, e.registers);
+        emitGroup(e, group, stage, e.idx(0), e.dim(grid));
+        for (auto [result, buffer] :
+             llvm::zip_equal(group.root->getResults(), stage))
+          e.buffers[result] = buffer;
+        e.forget();
+      }
+      writeOutputs();
+      replaceStates();
+      e.forget();
+    });
+  }
+
+private:
+  KernelEmitter &e;
+  ScanOp op;
+  Block &body;
+  YieldOp yield;
+  ArrayRef<Buffer> states, outputs;
+  llvm::SmallDenseMap<size_t, Buffer> swapped;
+  Value time;
+
+  void eachElement(ArrayRef<Dim> dims, function_ref<void(ArrayRef<Index>)> f) {
+    if (dims.empty())
+      return f({});
+    e.loop(e.idx(0), e.dim(numElements(dims.drop_back())), 1, [&](Value row) {
+      Indices at = e.delinearize(e.uniform(row), dims.drop_back());
+      e.laneLoop(dims.back(), [&](Index i) {
+        Indices full(at);
+        full.push_back(i);
+        f(full);
+      });
+    });
+  }
+
+  void giveSequences() {
+    int64_t axis = op.getAxis();
+    for (auto [n, sequence] : llvm::enumerate(op.getSequences())) {
+      Value argument = body.getArgument(states.size() + n), all = sequence;
+      e.given[argument] = [this, all, axis](ArrayRef<Index> at) {
+        Indices full(at);
+        full.insert(full.begin() + axis, e.uniform(time));
+        return e.element(all, full);
+      };
+    }
+  }
+
+  /// `v` where the row's sequence goes on at this step, `otherwise` past its
+  /// end.
+  Value whileRunning(Value v, Value otherwise, ArrayRef<Index> at) {
+    if (!op.getLengths())
+      return v;
+    Value length = e.convert(e.element(op.getLengths(), at.take_front(1)),
+                             e.b.getI64Type());
+    Value now = arith::IndexCastOp::create(e.b, e.b.getI64Type(), time);
+    e.alike(now, length);
+    Value running =
+        arith::CmpIOp::create(e.b, arith::CmpIPredicate::slt, now, length);
+    e.alike(v, otherwise);
+    if (e.isVector(running))
+      v = e.splat(v), otherwise = e.splat(otherwise);
+    return arith::SelectOp::create(e.b, running, v, otherwise);
+  }
+
+  void writeOutputs() {
+    for (auto [n, output] : llvm::enumerate(outputs)) {
+      Value value = yield.getValues()[states.size() + n];
+      eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
+        Value v = e.element(value, at);
+        v = whileRunning(v, e.constant(getElementTypeOrSelf(v), 0), at);
+        Indices to(at);
+        to.insert(to.begin() + op.getAxis(), e.uniform(time));
+        e.store(v, output, to);
+      });
+    }
+  }
+
+  /// The state that a yielded value is another name for, if it is one.
+  std::optional<size_t> stateBehind(Value v) {
+    while (auto reshape = v.getDefiningOp<ReshapeOp>())
+      v = reshape.getX();
+    auto argument = dyn_cast<BlockArgument>(v);
+    if (argument && argument.getOwner() == &body &&
+        argument.getArgNumber() < states.size())
+      return argument.getArgNumber();
+    return std::nullopt;
+  }
+
+  /// States that take another state's old value need it kept aside.
+  void allocateSwapped() {
+    for (size_t k = 0; k < states.size(); ++k) {
+      std::optional<size_t> other = stateBehind(yield.getValues()[k]);
+      if (other && *other != k)
+        swapped.insert(
+            {k, e.allocate(states[k].dims, states[k].elementType)});
+    }
+  }
+
+  void replaceStates() {
+    for (auto &[k, buffer] : swapped) {
+      Value value = yield.getValues()[k];
+      const Buffer &aside = buffer;
+      eachElement(aside.dims, [&](ArrayRef<Index> at) {
+        e.store(e.element(value, at), aside, at);
+      });
+    }
+    for (size_t k = 0; k < states.size(); ++k) {
+      Value value = yield.getValues()[k];
+      if (stateBehind(value) == k)
+        continue;
+      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+        auto it = swapped.find(k);
+        Value v = it != swapped.end() ? e.load(it->second, at)
+                                      : e.element(value, at);
+        Value old = op.getLengths() ? e.load(states[k], at) : Value();
+        e.store(whileRunning(v, old, at), states[k], at);
+      });
+    }
+  }
+};
+
+} // namespace
+
+void emitScan(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results) {
+  ScanEmitter(e, op, results).emit();
+}
+
+} // namespace mapsto

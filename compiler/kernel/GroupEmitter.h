@@ -1,0 +1,52 @@
+//===- GroupEmitter.h - The loop structures of kernels ----------*- C++ -*-===//
+//
+// Each kind of group has a function that writes its loops over a range of its
+// grid, and one that says how large the grid is. A kernel is a group over the
+// range that the runtime gives it; a stage of a recurrence is a group over its
+// whole grid, inside the time loop.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_KERNEL_GROUPEMITTER_H
+#define MAPSTO_COMPILER_KERNEL_GROUPEMITTER_H
+
+#include "compiler/graph/Grouping.h"
+#include "compiler/kernel/KernelEmitter.h"
+
+namespace mapsto {
+
+/// Number of independent work items of a group.
+Dim gridOf(const Group &group, int64_t registers);
+
+/// Writes the group's items [begin, end) into `results`, one buffer per result
+/// of the root.
+void emitGroup(KernelEmitter &e, const Group &group,
+               llvm::ArrayRef<Buffer> results, mlir::Value begin,
+               mlir::Value end);
+
+// One pair per kind, each in a file of its own.
+Dim gridOfLoops(const Group &group);
+void emitLoops(KernelEmitter &e, const Group &group,
+               llvm::ArrayRef<Buffer> results, mlir::Value begin,
+               mlir::Value end);
+Dim gridOfMatmul(const Group &group, int64_t registers);
+void emitMatmul(KernelEmitter &e, const Group &group,
+                llvm::ArrayRef<Buffer> results, mlir::Value begin,
+                mlir::Value end);
+Dim gridOfAttention(AttentionOp op);
+void emitAttention(KernelEmitter &e, AttentionOp op,
+                   llvm::ArrayRef<Buffer> results, mlir::Value begin,
+                   mlir::Value end);
+void emitScan(KernelEmitter &e, ScanOp op, llvm::ArrayRef<Buffer> results);
+Dim gridOfCumulative(CumulativeOp op);
+void emitCumulative(KernelEmitter &e, CumulativeOp op, const Buffer &result,
+                    mlir::Value begin, mlir::Value end);
+Dim gridOfTopK(TopKOp op);
+void emitTopK(KernelEmitter &e, TopKOp op, llvm::ArrayRef<Buffer> results,
+              mlir::Value begin, mlir::Value end);
+void emitScatter(KernelEmitter &e, ScatterOp op, const Buffer &result);
+void emitUpdate(KernelEmitter &e, UpdateOp op, const Buffer &result);
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_KERNEL_GROUPEMITTER_H

@@ -1,0 +1,253 @@
+//===- KernelEmitter.h - Writes one kernel as loops on vectors --*- C++ -*-===//
+//
+// A kernel is written by asking for the value of a tensor at an index. The
+// emitter answers from a buffer where the tensor is materialised, and otherwise
+// by the op's rule (ElementRules*.cpp), which asks for the operands' values in
+// turn: a whole chain of fused ops becomes one expression inside one loop.
+//
+// An `Index` may vary over the lanes of a vector. The value then is a vector;
+// where no index varies it stays a scalar, so what is shared by all lanes is
+// computed once. Values are remembered per scope (a loop body). A reduction
+// whose index is known further out is computed there, before the loop.
+//
+// Bounds: a lane loop's last, partial step runs under a mask; every load and
+// store in it is masked.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_KERNEL_KERNELEMITTER_H
+#define MAPSTO_COMPILER_KERNEL_KERNELEMITTER_H
+
+#include "dialect/MapstoDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <functional>
+#include <map>
+
+namespace mapsto {
+
+/// A position along one axis.
+struct Index {
+  enum Kind {
+    Uniform, ///< `value` is an index, the same for all lanes
+    Lanes,   ///< `value` + lane
+    Vector   ///< `value` is a vector of indices
+  };
+  mlir::Value value;
+  Kind kind = Uniform;
+  /// Lanes only: `value` is a multiple of the number of lanes.
+  bool aligned = false;
+
+  bool operator<(const Index &o) const {
+    return std::make_pair(value.getAsOpaquePointer(), kind) <
+           std::make_pair(o.value.getAsOpaquePointer(), o.kind);
+  }
+};
+using Indices = llvm::SmallVector<Index, 4>;
+
+/// A tensor in memory: dense, row-major, from `offset` elements on.
+struct Buffer {
+  mlir::Value memref; // memref<?xT>; bool as i8
+  mlir::Value offset; // index, or null for 0
+  Dims dims;
+  mlir::Type elementType;
+};
+
+class KernelEmitter {
+public:
+  using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value iv, mlir::ValueRange carried)>;
+
+  KernelEmitter(mlir::Location loc, mlir::Block *entry, int64_t lanes,
+                int64_t registers);
+
+  mlir::ImplicitLocOpBuilder b;
+  /// Lanes of the target's vectors of f32; every vector in the kernel has
+  /// this many, whatever its element type.
+  const int64_t lanes;
+  const int64_t registers;
+
+  /// What the function's arguments stand for.
+  std::map<std::string, mlir::Value> symbolValues;
+  mlir::Value scratch, context;
+  /// Bytes of scratch used so far.
+  Dim scratchBytes;
+
+  llvm::DenseMap<mlir::Value, Buffer> buffers;
+  /// Values given by the kernel's structure: a region's arguments, a tile's
+  /// accumulator.
+  llvm::DenseMap<mlir::Value,
+                 std::function<mlir::Value(llvm::ArrayRef<Index>)>>
+      given;
+  /// i64 scalars that are known positions (a region's index arguments), with
+  /// the size they stay below.
+  llvm::DenseMap<mlir::Value, std::pair<Index, Dim>> positions;
+
+  //===--------------------------------------------------------------------===//
+  // Sizes and plain arithmetic
+  //===--------------------------------------------------------------------===//
+
+  mlir::Value dim(const Dim &d);
+  mlir::Value idx(int64_t v);
+  mlir::Value constant(mlir::Type elementType, double v);
+  mlir::Value add(mlir::Value x, mlir::Value y);
+  mlir::Value sub(mlir::Value x, mlir::Value y);
+  mlir::Value mul(mlir::Value x, mlir::Value y);
+  mlir::Value minIndex(mlir::Value x, mlir::Value y);
+  mlir::Value less(mlir::Value x, mlir::Value y);
+  /// `x` repeated over the lanes; vectors pass through.
+  mlir::Value splat(mlir::Value x);
+  bool isVector(mlir::Value v) { return llvm::isa<mlir::VectorType>(v.getType()); }
+  mlir::VectorType vectorOf(mlir::Type elementType) {
+    return mlir::VectorType::get({lanes}, elementType);
+  }
+  /// x and y made alike: both scalars or both vectors.
+  void alike(mlir::Value &x, mlir::Value &y);
+  /// x*y + z; all of one type.
+  mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
+  /// Two values combined as a reduction does.
+  mlir::Value combine(ReduceKind kind, mlir::Value x, mlir::Value y);
+  /// The value that changes nothing.
+  mlir::Value identity(ReduceKind kind, mlir::Type elementType);
+  /// A vector's lanes combined.
+  mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
+  /// Element type that sums of this type are kept in.
+  static mlir::Type accumulatorType(mlir::Type elementType);
+  /// Scalar or vector `v` in another element type.
+  mlir::Value convert(mlir::Value v, mlir::Type elementType);
+
+  //===--------------------------------------------------------------------===//
+  // Index arithmetic
+  //===--------------------------------------------------------------------===//
+
+  Index uniform(mlir::Value v) { return {v, Index::Uniform, false}; }
+  Index uniform(int64_t v) { return uniform(idx(v)); }
+  Index addIndex(Index x, Index y);
+  Index mulIndex(Index x, const Dim &factor);
+  /// Quotient and remainder by a size.
+  std::pair<Index, Index> divIndex(Index x, const Dim &divisor);
+  mlir::Value indexVector(Index x);
+  /// The index as an i64 scalar or vector, and back.
+  mlir::Value toInteger(Index x, mlir::Type elementType);
+  Index fromInteger(mlir::Value v);
+  /// The indices of a row-major position.
+  Indices delinearize(Index linear, llvm::ArrayRef<Dim> dims);
+  /// A condition on an index: `x < bound`, scalar or vector of i1.
+  mlir::Value below(Index x, mlir::Value bound);
+  mlir::Value atLeast(Index x, mlir::Value bound);
+
+  //===--------------------------------------------------------------------===//
+  // Structure
+  //===--------------------------------------------------------------------===//
+
+  llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper,
+                                      int64_t step, mlir::ValueRange inits,
+                                      LoopBody body);
+  void loop(mlir::Value lower, mlir::Value upper, int64_t step,
+            llvm::function_ref<void(mlir::Value)> body);
+  /// Walks [0, size) a vector at a time; the last step is masked.
+  llvm::SmallVector<mlir::Value>
+  laneLoop(const Dim &size, mlir::ValueRange inits,
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index, mlir::ValueRange)> body);
+  void laneLoop(const Dim &size, llvm::function_ref<void(Index)> body);
+  /// As laneLoop, over a run of elements known only at run time.
+  llvm::SmallVector<mlir::Value>
+  laneLoop(mlir::Value size, mlir::ValueRange inits,
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index, mlir::ValueRange)> body);
+  void laneLoop(mlir::Value size, llvm::function_ref<void(Index)> body);
+  llvm::SmallVector<mlir::Value>
+  branch(mlir::Value condition, mlir::TypeRange types,
+         llvm::function_ref<llvm::SmallVector<mlir::Value>()> then,
+         llvm::function_ref<llvm::SmallVector<mlir::Value>()> otherwise);
+  void when(mlir::Value condition, llvm::function_ref<void()> then);
+  /// Runs `body` with lanes outside `mask` (also) switched off.
+  mlir::Value masked(mlir::Value mask, llvm::function_ref<mlir::Value()> body);
+  mlir::Value currentMask() const { return scopes.back().mask; }
+  /// Forgets what was remembered: memory it was read from has changed.
+  void forget();
+
+  //===--------------------------------------------------------------------===//
+  // Memory
+  //===--------------------------------------------------------------------===//
+
+  /// A piece of the thread's scratch, 64-byte aligned.
+  Buffer allocate(llvm::ArrayRef<Dim> dims, mlir::Type elementType);
+  mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
+  void store(mlir::Value value, const Buffer &buffer,
+             llvm::ArrayRef<Index> indices);
+  /// Position in the buffer's memory; lanes must be along the last axis.
+  Index linear(const Buffer &buffer, llvm::ArrayRef<Index> indices);
+
+  //===--------------------------------------------------------------------===//
+  // Elements
+  //===--------------------------------------------------------------------===//
+
+  /// The value of `tensor` at `indices`: a scalar, or a vector if one of them
+  /// varies over lanes and the value depends on it.
+  mlir::Value element(mlir::Value tensor, llvm::ArrayRef<Index> indices);
+  /// The same, always a vector.
+  mlir::Value elementVector(mlir::Value tensor, llvm::ArrayRef<Index> indices) {
+    return splat(element(tensor, indices));
+  }
+  /// An i64 scalar tensor used as a position of an axis of `size`, counted
+  /// from the end where negative. Out of range is reported to the runtime and
+  /// clamped.
+  Index position(mlir::Value tensor, llvm::ArrayRef<Index> indices,
+                 const Dim &size);
+
+  /// While alive, nothing is computed further out than where it was made:
+  /// what is read there changes from step to step.
+  struct HoistLimit {
+    KernelEmitter &e;
+    size_t before;
+    explicit HoistLimit(KernelEmitter &e) : e(e), before(e.hoistLimit) {
+      e.hoistLimit = e.scopes.size() - 1;
+    }
+    ~HoistLimit() { e.hoistLimit = before; }
+  };
+
+private:
+  struct Scope {
+    mlir::Block *block;
+    mlir::Value mask;
+    std::map<std::pair<void *, std::vector<Index>>, mlir::Value> memo;
+    std::map<std::pair<char, std::vector<void *>>, mlir::Value> arithmetic;
+  };
+  struct ScopeGuard;
+
+  mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Index> indices);
+  mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);
+  size_t outermostScope(llvm::ArrayRef<mlir::Value> values);
+  void enterScope(size_t level, llvm::function_ref<void()> body);
+  mlir::Value outermost(char operation, mlir::Value x, mlir::Value y);
+  void reportOutOfRange(mlir::Value bad, mlir::Value position, mlir::Value size);
+
+  std::vector<Scope> scopes;
+  size_t hoistLimit = 0;
+  mlir::Block *entry;
+  mlir::Operation *preamble = nullptr;
+  std::map<std::string, mlir::Value> dimValues;
+  std::map<int64_t, mlir::Value> indexConstants;
+};
+
+/// The value of an op's result at `indices`, by the op's rule. Null for an op
+/// that has none (it is always materialised).
+mlir::Value emitElement(KernelEmitter &e, mlir::OpResult result,
+                        llvm::ArrayRef<Index> indices);
+/// The parts of emitElement: pointwise arithmetic; ops that only move
+/// elements; reductions and contractions computed in place.
+mlir::Value emitPointwise(KernelEmitter &e, mlir::Operation *op,
+                          llvm::ArrayRef<mlir::Value> operands);
+mlir::Value emitMovement(KernelEmitter &e, mlir::Operation *op,
+                         llvm::ArrayRef<Index> indices);
+mlir::Value emitReduction(KernelEmitter &e, mlir::Operation *op,
+                          llvm::ArrayRef<Index> indices);
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_KERNEL_KERNELEMITTER_H

@@ -1,0 +1,156 @@
+//===- LowerKernels.cpp - Kernels to loops --------------------------------===//
+//
+// Each kernel becomes a function on one-dimensional buffers that does the items
+// [begin, end) of its grid:
+//
+//   mapsto.kernel @fc matmul : (x, w) -> y { ... }
+//   ==>
+//   func.func @fc(%x: memref<?xf32>, %w: memref<?xf32>, %y: memref<?xf32>,
+//                 %B: index, %T: index, %scratch: memref<?xi8>,
+//                 %begin: index, %end: index, %context: memref<3xi64>)
+//       attributes {mapsto.grid = "ceildiv(B*T, 48)", mapsto.scratch = "0", ...}
+//
+// The symbols are all of the module's (`mapsto.symbols`), in its order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Passes.h"
+#include "compiler/kernel/GroupEmitter.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+Dim gridOf(const Group &group, int64_t registers) {
+  Operation *anchor = group.anchor;
+  switch (group.kind) {
+  case KernelKind::map:
+  case KernelKind::row:
+  case KernelKind::conv:
+    return gridOfLoops(group);
+  case KernelKind::matmul:
+    return gridOfMatmul(group, registers);
+  case KernelKind::attention:
+    return gridOfAttention(cast<AttentionOp>(anchor));
+  case KernelKind::cumulative:
+    return gridOfCumulative(cast<CumulativeOp>(anchor));
+  case KernelKind::topk:
+    return gridOfTopK(cast<TopKOp>(anchor));
+  case KernelKind::scan:
+  case KernelKind::scatter:
+  case KernelKind::update:
+    return 1;
+  }
+  llvm_unreachable("every kind is listed");
+}
+
+void emitGroup(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
+               Value begin, Value end) {
+  Operation *anchor = group.anchor;
+  switch (group.kind) {
+  case KernelKind::map:
+  case KernelKind::row:
+  case KernelKind::conv:
+    return emitLoops(e, group, results, begin, end);
+  case KernelKind::matmul:
+    return emitMatmul(e, group, results, begin, end);
+  case KernelKind::attention:
+    return emitAttention(e, cast<AttentionOp>(anchor), results, begin, end);
+  case KernelKind::scan:
+    return emitScan(e, cast<ScanOp>(anchor), results);
+  case KernelKind::cumulative:
+    return emitCumulative(e, cast<CumulativeOp>(anchor), results[0], begin,
+                          end);
+  case KernelKind::topk:
+    return emitTopK(e, cast<TopKOp>(anchor), results, begin, end);
+  case KernelKind::scatter:
+    return emitScatter(e, cast<ScatterOp>(anchor), results[0]);
+  case KernelKind::update:
+    return emitUpdate(e, cast<UpdateOp>(anchor), results[0]);
+  }
+}
+
+#define GEN_PASS_DEF_LOWERKERNELS
+#include "compiler/Passes.h.inc"
+
+namespace {
+
+MemRefType bufferType(Type tensor) {
+  Type element = cast<RankedTensorType>(tensor).getElementType();
+  if (element.isInteger(1))
+    element = IntegerType::get(tensor.getContext(), 8);
+  return MemRefType::get({ShapedType::kDynamic}, element);
+}
+
+struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
+  using LowerKernelsBase::LowerKernelsBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto kernel : llvm::make_early_inc_range(module.getOps<KernelOp>())) {
+      lower(kernel);
+      kernel.erase();
+    }
+  }
+
+  void lower(KernelOp kernel) {
+    MLIRContext *context = &getContext();
+    OpBuilder b(kernel);
+    auto symbols =
+        getOperation()->getAttrOfType<ArrayAttr>("mapsto.symbols");
+    FunctionType type = kernel.getFunctionType();
+    Type index = b.getIndexType();
+
+    SmallVector<Type> arguments;
+    for (Type t : llvm::concat<const Type>(type.getInputs(), type.getResults()))
+      arguments.push_back(bufferType(t));
+    size_t buffers = arguments.size();
+    arguments.append(symbols ? symbols.size() : 0, index);
+    arguments.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
+    arguments.append({index, index, MemRefType::get({3}, b.getI64Type())});
+    auto function = func::FuncOp::create(
+        b, kernel.getLoc(), kernel.getSymName(),
+        FunctionType::get(context, arguments, {}));
+    // Only its entry point (AddKernelEntries) is seen from outside.
+    function->setAttr("llvm.linkage",
+                      LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));
+    Block *entry = function.addEntryBlock();
+
+    KernelEmitter e(kernel.getLoc(), entry, vectorBits / 32, registers);
+    auto argument = entry->args_begin();
+    Block &body = kernel.getBody().front();
+    for (BlockArgument input : body.getArguments())
+      e.buffers[input] = {*argument++, Value(), dimsOf(input),
+                          elementTypeOf(input)};
+    SmallVector<Buffer> results;
+    for (Value output : body.getTerminator()->getOperands())
+      results.push_back(
+          {*argument++, Value(), dimsOf(output), elementTypeOf(output)});
+    if (symbols)
+      for (auto name : symbols.getAsRange<StringAttr>())
+        e.symbolValues[name.getValue().str()] = *argument++;
+    e.scratch = *argument++;
+    Value begin = *argument++, end = *argument++;
+    e.context = *argument++;
+
+    Group group = groupOfKernel(kernel);
+    emitGroup(e, group, results, begin, end);
+    func::ReturnOp::create(e.b);
+
+    SmallVector<Attribute> fused;
+    for (Operation *op : group.ops)
+      fused.push_back(b.getStringAttr(op->getName().stripDialect()));
+    for (NamedAttribute attr : kernel->getDiscardableAttrs())
+      function->setAttr(attr.getName(), attr.getValue());
+    function->setAttr("mapsto.kernel", kernel.getKindAttr());
+    function->setAttr("mapsto.grid",
+                      b.getStringAttr(gridOf(group, registers).str()));
+    function->setAttr("mapsto.scratch", b.getStringAttr(e.scratchBytes.str()));
+    function->setAttr("mapsto.fused", b.getArrayAttr(fused));
+    function->setAttr("mapsto.buffers", b.getI64IntegerAttr(buffers));
+  }
+};
+
+} // namespace
+
+} // namespace mapsto

@@ -1,0 +1,101 @@
+//===- MaskBounds.cpp - Which keys a mask can leave -----------------------===//
+
+#include "compiler/kernel/MaskBounds.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+/// i * query + j * key + constant.
+struct Linear {
+  int64_t query = 0, key = 0;
+  Dim constant;
+};
+
+std::optional<Linear> linearize(Value v, Value i, Value j) {
+  if (v == i)
+    return Linear{1, 0, 0};
+  if (v == j)
+    return Linear{0, 1, 0};
+  Operation *op = v.getDefiningOp();
+  if (!op)
+    return std::nullopt;
+  if (auto constant = dyn_cast<ConstantOp>(op)) {
+    auto value = dyn_cast<DenseIntElementsAttr>(constant.getValue());
+    if (value && value.isSplat())
+      return Linear{0, 0, value.getSplatValue<APInt>().getSExtValue()};
+    return std::nullopt;
+  }
+  if (auto size = dyn_cast<SizeOp>(op)) {
+    if (FailureOr<Dim> dim = Dim::parse(size.getDim()); succeeded(dim))
+      return Linear{0, 0, *dim};
+    return std::nullopt;
+  }
+  if (isa<AddOp, SubOp>(op)) {
+    auto x = linearize(op->getOperand(0), i, j);
+    auto y = linearize(op->getOperand(1), i, j);
+    if (!x || !y)
+      return std::nullopt;
+    int64_t s = isa<AddOp>(op) ? 1 : -1;
+    return Linear{x->query + s * y->query, x->key + s * y->key,
+                  x->constant + Dim(s) * y->constant};
+  }
+  return std::nullopt;
+}
+
+void collect(Value condition, Value i, Value j, MaskBounds &bounds) {
+  Operation *op = condition.getDefiningOp();
+  if (!op)
+    return;
+  if (isa<AndOp>(op)) {
+    collect(op->getOperand(0), i, j, bounds);
+    collect(op->getOperand(1), i, j, bounds);
+    return;
+  }
+  auto compare = dyn_cast<CompareOp>(op);
+  if (!compare)
+    return;
+  auto x = linearize(compare.getLhs(), i, j);
+  auto y = linearize(compare.getRhs(), i, j);
+  if (!x || !y)
+    return;
+  // As: query * i + key * j + constant >= 0.
+  auto atLeastZero = [&](const Linear &large, const Linear &small, bool strict) {
+    int64_t query = large.query - small.query, key = large.key - small.key;
+    Dim constant = large.constant - small.constant - Dim(strict ? 1 : 0);
+    if (query == 1 && key == -1)
+      bounds.ahead.push_back(constant); // j <= i + constant
+    else if (query == -1 && key == 1)
+      bounds.behind.push_back(constant); // j >= i - constant
+  };
+  switch (compare.getPredicate()) {
+  case ComparePredicate::le:
+    return atLeastZero(*y, *x, false);
+  case ComparePredicate::lt:
+    return atLeastZero(*y, *x, true);
+  case ComparePredicate::ge:
+    return atLeastZero(*x, *y, false);
+  case ComparePredicate::gt:
+    return atLeastZero(*x, *y, true);
+  case ComparePredicate::eq:
+    atLeastZero(*x, *y, false);
+    return atLeastZero(*y, *x, false);
+  case ComparePredicate::ne:
+    return;
+  }
+}
+
+} // namespace
+
+MaskBounds analyzeMask(Region &mask) {
+  MaskBounds bounds;
+  Block &block = mask.front();
+  unsigned count = block.getNumArguments();
+  collect(block.getTerminator()->getOperand(0), block.getArgument(count - 2),
+          block.getArgument(count - 1), bounds);
+  return bounds;
+}
+
+} // namespace mapsto

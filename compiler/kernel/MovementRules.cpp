@@ -1,0 +1,257 @@
+//===- MovementRules.cpp - One element of an op that moves elements -------===//
+//
+// Broadcast, reshape, slice, concat, take, ...: none computes anything, each
+// says where its element comes from.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernel/KernelEmitter.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+Value broadcast(KernelEmitter &e, BroadcastOp op, ArrayRef<Index> indices) {
+  Dims source = dimsOf(op.getX());
+  ArrayRef<Index> aligned = indices.take_back(source.size());
+  Indices at;
+  for (auto [index, dim] : llvm::zip_equal(aligned, source))
+    at.push_back(dim == Dim(1) ? e.uniform(0) : index);
+  return e.element(op.getX(), at);
+}
+
+/// Axes that a reshape does not mix are matched up by their products, so only
+/// what is really split or merged costs arithmetic.
+Value reshape(KernelEmitter &e, ReshapeOp op, ArrayRef<Index> indices) {
+  Dims to = dimsOf(op.getResult()), from = dimsOf(op.getX());
+  Indices at(from.size(), e.uniform(0));
+  size_t i = 0, j = 0;
+  while (i < to.size() || j < from.size()) {
+    size_t firstTo = i, firstFrom = j;
+    Dim toProduct = 1, fromProduct = 1;
+    // Grow the pair of groups until their products agree.
+    if (i < to.size())
+      toProduct = to[i++];
+    if (j < from.size())
+      fromProduct = from[j++];
+    while (toProduct != fromProduct && (i < to.size() || j < from.size())) {
+      auto toSize = toProduct.constant(), fromSize = fromProduct.constant();
+      bool growFrom;
+      if (Dim::exactDiv(toProduct, fromProduct) && j < from.size())
+        growFrom = true;
+      else if (Dim::exactDiv(fromProduct, toProduct) && i < to.size())
+        growFrom = false;
+      else
+        growFrom = j < from.size();
+      (void)toSize, (void)fromSize;
+      if (growFrom)
+        fromProduct *= from[j++];
+      else
+        toProduct *= to[i++];
+    }
+    // Sizes of 1 at the end belong to whichever group is there.
+    if (toProduct != fromProduct) {
+      i = to.size();
+      j = from.size();
+    }
+    ArrayRef<Dim> toGroup = ArrayRef(to).slice(firstTo, i - firstTo);
+    ArrayRef<Dim> fromGroup = ArrayRef(from).slice(firstFrom, j - firstFrom);
+    Index linear = e.uniform(0);
+    Dim stride = 1;
+    for (size_t axis = i; axis-- > firstTo;) {
+      if (to[axis] != Dim(1))
+        linear = e.addIndex(linear, e.mulIndex(indices[axis], stride));
+      stride *= to[axis];
+    }
+    Indices parts = e.delinearize(linear, fromGroup);
+    for (size_t k = 0; k < parts.size(); ++k)
+      at[firstFrom + k] = parts[k];
+    (void)toGroup;
+  }
+  return e.element(op.getX(), at);
+}
+
+Value transpose(KernelEmitter &e, TransposeOp op, ArrayRef<Index> indices) {
+  Indices at(indices.size());
+  for (auto [result, source] : llvm::enumerate(op.getPermutation()))
+    at[source] = indices[result];
+  return e.element(op.getX(), at);
+}
+
+Value slice(KernelEmitter &e, SliceOp op, ArrayRef<Index> indices) {
+  Dims starts = op.getStarts().getDims();
+  Indices at;
+  for (auto [axis, index] : llvm::enumerate(indices)) {
+    Index scaled = e.mulIndex(index, Dim(op.getSteps()[axis]));
+    at.push_back(starts[axis] == Dim(0)
+                     ? scaled
+                     : e.addIndex(scaled, e.uniform(e.dim(starts[axis]))));
+  }
+  return e.element(op.getX(), at);
+}
+
+Value flip(KernelEmitter &e, FlipOp op, ArrayRef<Index> indices) {
+  Indices at(indices);
+  Dims dims = dimsOf(op.getX());
+  for (int64_t axis : op.getAxes()) {
+    Value last = e.dim(dims[axis] - Dim(1));
+    Index &index = at[axis];
+    if (index.kind == Index::Uniform)
+      index = e.uniform(e.sub(last, index.value));
+    else
+      index = {e.sub(e.indexVector(e.uniform(last)), e.indexVector(index)),
+               Index::Vector};
+  }
+  return e.element(op.getX(), at);
+}
+
+/// A value where the condition holds, `otherwise` elsewhere; nothing is read
+/// where it does not.
+Value guarded(KernelEmitter &e, Value condition, Value otherwise,
+              function_ref<Value()> value) {
+  if (!e.isVector(condition)) {
+    // Whether the value is a vector shows only once it is written.
+    OpBuilder::InsertionGuard guard(e.b);
+    bool vector = e.isVector(otherwise);
+    Type type = vector ? otherwise.getType()
+                       : Type(e.vectorOf(otherwise.getType()));
+    Value then;
+    auto results = e.branch(
+        condition, {type},
+        [&] { return SmallVector<Value>{e.splat(value())}; },
+        [&] { return SmallVector<Value>{e.splat(otherwise)}; });
+    (void)then;
+    return results[0];
+  }
+  Value v = e.masked(condition, [&] { return e.splat(value()); });
+  return arith::SelectOp::create(e.b, condition, v, e.splat(otherwise));
+}
+
+bool anyLanes(ArrayRef<Index> indices) {
+  return llvm::any_of(indices,
+                      [](const Index &i) { return i.kind != Index::Uniform; });
+}
+
+/// As guarded, but a scalar where no index varies over lanes.
+Value guardedAt(KernelEmitter &e, ArrayRef<Index> indices, Value condition,
+                Value otherwise, function_ref<Value()> value) {
+  if (anyLanes(indices) || e.isVector(otherwise))
+    return guarded(e, condition, otherwise, value);
+  return e.branch(
+      condition, {otherwise.getType()},
+      [&] { return SmallVector<Value>{value()}; },
+      [&] { return SmallVector<Value>{otherwise}; })[0];
+}
+
+Value concat(KernelEmitter &e, ConcatOp op, ArrayRef<Index> indices) {
+  int64_t axis = op.getAxis();
+  Type type = elementTypeOf(op.getResult());
+  Dim end = dimsOf(op.getResult())[axis];
+  // From the last part to the first: `x < end of part` picks the part.
+  Value result = e.constant(type, 0);
+  SmallVector<Dim> starts;
+  Dim start = 0;
+  for (Value part : op.getParts()) {
+    starts.push_back(start);
+    start += dimOf(part, axis);
+  }
+  for (size_t k = op.getParts().size(); k-- > 0;) {
+    Value part = op.getParts()[k];
+    Value lower = e.dim(starts[k]);
+    Value inside = e.below(indices[axis], e.dim(starts[k] + dimOf(part, axis)));
+    if (k > 0) {
+      Value from = e.atLeast(indices[axis], lower);
+      inside = arith::AndIOp::create(e.b, inside, from);
+    }
+    Indices at(indices);
+    result = guardedAt(e, indices, inside, result, [&] {
+      Index &index = at[axis];
+      if (index.kind == Index::Uniform)
+        index = e.uniform(e.sub(index.value, lower));
+      else if (index.kind == Index::Lanes)
+        index = {e.sub(index.value, lower), Index::Lanes, false};
+      else
+        index = {e.sub(index.value, e.indexVector(e.uniform(lower))),
+                 Index::Vector};
+      return e.element(part, at);
+    });
+  }
+  return result;
+}
+
+Value pad(KernelEmitter &e, PadOp op, ArrayRef<Index> indices) {
+  Dims low = op.getLow().getDims(), dims = dimsOf(op.getX());
+  Value inside;
+  Indices at(indices);
+  auto both = [&](Value condition) {
+    if (inside)
+      e.alike(inside, condition);
+    inside = inside ? arith::AndIOp::create(e.b, inside, condition).getResult()
+                    : condition;
+  };
+  Dims high = op.getHigh().getDims();
+  for (size_t axis = 0; axis < at.size(); ++axis) {
+    if (low[axis] == Dim(0) && high[axis] == Dim(0))
+      continue;
+    both(e.atLeast(at[axis], e.dim(low[axis])));
+    both(e.below(at[axis], e.dim(low[axis] + dims[axis])));
+    Value shift = e.dim(low[axis]);
+    if (at[axis].kind == Index::Uniform)
+      at[axis] = e.uniform(e.sub(at[axis].value, shift));
+    else if (at[axis].kind == Index::Lanes)
+      at[axis] = {e.sub(at[axis].value, shift), Index::Lanes, false};
+    else
+      at[axis] = {e.sub(at[axis].value, e.indexVector(e.uniform(shift))),
+                  Index::Vector};
+  }
+  if (!inside)
+    return e.element(op.getX(), at);
+  Value outside = e.element(op.getValue(), {});
+  return guardedAt(e, indices, inside, outside,
+                   [&] { return e.element(op.getX(), at); });
+}
+
+Value take(KernelEmitter &e, TakeOp op, ArrayRef<Index> indices) {
+  int64_t axis = op.getAxis();
+  int64_t rank = cast<RankedTensorType>(op.getIndices().getType()).getRank();
+  Index at = e.position(op.getIndices(), indices.slice(axis, rank),
+                        dimOf(op.getX(), axis));
+  Indices source(indices.take_front(axis));
+  source.push_back(at);
+  llvm::append_range(source, indices.drop_front(axis + rank));
+  return e.element(op.getX(), source);
+}
+
+Value takeAlong(KernelEmitter &e, TakeAlongOp op, ArrayRef<Index> indices) {
+  Indices source(indices);
+  source[op.getAxis()] =
+      e.position(op.getIndices(), indices, dimOf(op.getX(), op.getAxis()));
+  return e.element(op.getX(), source);
+}
+
+Value iota(KernelEmitter &e, IotaOp op, ArrayRef<Index> indices) {
+  Type type = elementTypeOf(op.getResult());
+  Value count = e.toInteger(indices[op.getAxis()], e.b.getI64Type());
+  return e.convert(count, type);
+}
+
+} // namespace
+
+Value emitMovement(KernelEmitter &e, Operation *op, ArrayRef<Index> indices) {
+  return TypeSwitch<Operation *, Value>(op)
+      .Case([&](BroadcastOp op) { return broadcast(e, op, indices); })
+      .Case([&](ReshapeOp op) { return reshape(e, op, indices); })
+      .Case([&](TransposeOp op) { return transpose(e, op, indices); })
+      .Case([&](SliceOp op) { return slice(e, op, indices); })
+      .Case([&](FlipOp op) { return flip(e, op, indices); })
+      .Case([&](ConcatOp op) { return concat(e, op, indices); })
+      .Case([&](PadOp op) { return pad(e, op, indices); })
+      .Case([&](TakeOp op) { return take(e, op, indices); })
+      .Case([&](TakeAlongOp op) { return takeAlong(e, op, indices); })
+      .Case([&](IotaOp op) { return iota(e, op, indices); })
+      .Default([](Operation *) { return Value(); });
+}
+
+} // namespace mapsto
