@@ -76,7 +76,7 @@ struct HeaderParser {
     if (length == 3 && text[0] == '>')
       return fail("it is big-endian; save it with a.astype(a.dtype."
                   "newbyteorder('<'))");
-    if (length >= 2 && text[length > 2 ? 1 : 0] == 'O')
+    if (memchr(text, 'O', length))
       return fail("it holds Python objects, not numbers");
     for (const NumpyType &type : kTypes)
       if (length == 3 && text[0] && strchr("<|=", text[0]) &&
@@ -226,9 +226,8 @@ void npyHeader(mapsto_dtype dtype, const Shape &shape, String &header) {
   dict.addf("{'descr': '%c%s', 'fortran_order': False, 'shape': (",
             mapsto_dtype_size(dtype) == 1 ? '|' : '<', descr);
   for (int i = 0; i < shape.rank; ++i)
-    dict.addf("%lld,%s", (long long)shape.dims[i],
-              i + 1 < shape.rank ? " " : "");
-  dict.add("), }");
+    dict.addf("%s%lld", i ? ", " : "", (long long)shape.dims[i]);
+  dict.add(shape.rank == 1 ? ",), }" : "), }");
   size_t length = (10 + dict.size() + 1 + 63) / 64 * 64 - 10;
   while (dict.size() + 1 < length)
     dict.add(' ');

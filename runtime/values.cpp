@@ -128,11 +128,14 @@ struct Reader {
     int length = 0;
     while (at[length] && !strchr(",] ", at[length]) && length < 40)
       ++length;
+    const char *element = isFloat(dtype)         ? "a number"
+                          : dtype == MAPSTO_BOOL ? "a bool"
+                                                 : "an integer";
     if (!length)
-      return fail("a %s is missing after `%.*s`", mapsto_dtype_name(dtype),
+      return fail("%s is missing after `%.*s`", element,
                   int(at - text < 40 ? at - text : 40),
                   at - text < 40 ? text : at - 40);
-    return fail("`%.*s` is not a %s", length, at, mapsto_dtype_name(dtype));
+    return fail("`%.*s` is not %s", length, at, element);
   }
 
   static void skipSpace(const char *&at) {
@@ -218,7 +221,7 @@ struct Reader {
     }
     if (known == n)
       return true;
-    return fail("%lld element%s do not fill its shape", (long long)n,
+    return fail("%lld element%s cannot fill its shape", (long long)n,
                 n == 1 ? "" : "s");
   }
 

@@ -1,0 +1,11 @@
+mapsto_unit_test(graph_passes_test compiler
+  SOURCES graph_passes_test.cpp
+  LIBRARIES MapstoCompiler)
+mapsto_use_mlir(graph_passes_test)
+add_dependencies(graph_passes_test MapstoDialectIncGen MapstoPassesIncGen)
+
+mapsto_unit_test(package_manifest_test compiler
+  SOURCES package_manifest_test.cpp
+  LIBRARIES MapstoCompiler)
+mapsto_use_mlir(package_manifest_test)
+add_dependencies(package_manifest_test MapstoDialectIncGen)
