@@ -119,3 +119,87 @@ func.func @main(%q: tensor<3x5x4xf32>, %k: tensor<3x7x6xf32>) -> tensor<3x5x6xf3
   }
   return %0 : tensor<3x5x6xf32>
 }
+
+// -----
+
+// A score of query and key laid one after the other: each part of the weight
+// goes with its side, and both leave.
+// CHECK-LABEL: func.func @main
+// CHECK-DAG: %[[Q:.*]] = mapsto.matmul %arg0, {{.*}} -> tensor<2x4x5x8xf32>
+// CHECK-DAG: %[[K:.*]] = mapsto.matmul %arg1, {{.*}} -> tensor<2x2x7x8xf32>
+// CHECK: mapsto.attention queries(%[[Q]] : {{.*}}) keys(%[[K]] : {{.*}})
+// CHECK-NOT: mapsto.matmul
+func.func @main(%q: tensor<2x4x5x3xf32>, %k: tensor<2x2x7x6xf32>) -> (tensor<2x4x5x6xf32>, tensor<2x4x5x7xf32>) {
+  %w = mapsto.weight "w" : tensor<8x9xf32>
+  %v = mapsto.weight "v" : tensor<1x8xf32>
+  %0, %weights = mapsto.attention queries(%q : tensor<2x4x5x3xf32>) keys(%k : tensor<2x2x7x6xf32>) value(%k : tensor<2x2x7x6xf32>) -> tensor<2x4x5x6xf32> weights tensor<2x4x5x7xf32> score {
+  ^bb0(%qi: tensor<3xf32>, %kj: tensor<6xf32>):
+    %1 = mapsto.concat %qi, %kj {axis = 0 : i64} : (tensor<3xf32>, tensor<6xf32>) -> tensor<9xf32>
+    %2 = mapsto.reshape %1 : tensor<9xf32> to tensor<1x9xf32>
+    %3 = mapsto.matmul %2, %w {transposed} : (tensor<1x9xf32>, tensor<8x9xf32>) -> tensor<1x8xf32>
+    %4 = mapsto.tanh %3 : tensor<1x8xf32>
+    %5 = mapsto.matmul %4, %v {transposed} : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x1xf32>
+    %6 = mapsto.reshape %5 : tensor<1x1xf32> to tensor<f32>
+    mapsto.yield %6 : tensor<f32>
+  } modify {
+  } mask {
+  ^bb0(%b: tensor<i64>, %h: tensor<i64>, %i: tensor<i64>, %j: tensor<i64>):
+    %1 = mapsto.compare le %j, %i : tensor<i64>
+    mapsto.yield %1 : tensor<i1>
+  }
+  return %0, %weights : tensor<2x4x5x6xf32>, tensor<2x4x5x7xf32>
+}
+
+// -----
+
+// A cosine: what it takes of the key alone is a number, which stays inside.
+// CHECK-LABEL: func.func @main
+// CHECK: mapsto.attention queries(%arg0 : {{.*}}) keys(%arg1 : {{.*}})
+// CHECK-COUNT-3: mapsto.reduce sum
+// CHECK: mapsto.div
+func.func @main(%q: tensor<?x3xf32, #mapsto.dims<"L", "3">>, %k: tensor<?x3xf32, #mapsto.dims<"S", "3">>) -> tensor<?x3xf32, #mapsto.dims<"L", "3">> {
+  %0 = mapsto.attention queries(%q : tensor<?x3xf32, #mapsto.dims<"L", "3">>) keys(%k : tensor<?x3xf32, #mapsto.dims<"S", "3">>) value(%k : tensor<?x3xf32, #mapsto.dims<"S", "3">>) -> tensor<?x3xf32, #mapsto.dims<"L", "3">> score {
+  ^bb0(%qi: tensor<3xf32>, %kj: tensor<3xf32>):
+    %1 = mapsto.mul %qi, %kj : tensor<3xf32>
+    %2 = mapsto.reduce sum %1 {axes = array<i64: 0>} : (tensor<3xf32>) -> tensor<f32>
+    %3 = mapsto.mul %qi, %qi : tensor<3xf32>
+    %4 = mapsto.reduce sum %3 {axes = array<i64: 0>} : (tensor<3xf32>) -> tensor<f32>
+    %5 = mapsto.mul %kj, %kj : tensor<3xf32>
+    %6 = mapsto.reduce sum %5 {axes = array<i64: 0>} : (tensor<3xf32>) -> tensor<f32>
+    %7 = mapsto.mul %4, %6 : tensor<f32>
+    %8 = mapsto.sqrt %7 : tensor<f32>
+    %9 = mapsto.div %2, %8 : tensor<f32>
+    mapsto.yield %9 : tensor<f32>
+  } modify {
+  } mask {
+  }
+  return %0 : tensor<?x3xf32, #mapsto.dims<"L", "3">>
+}
+
+// -----
+
+// A score by a network of two layers: what is left inside of the second one,
+// which mixes query and key, is written as products and sums.
+// CHECK-LABEL: func.func @main
+// CHECK: mapsto.attention
+// CHECK-NOT: mapsto.matmul
+func.func @main(%q: tensor<2x5x3xf32>, %k: tensor<2x7x3xf32>) -> tensor<2x5x3xf32> {
+  %w = mapsto.weight "w" : tensor<4x3xf32>
+  %u = mapsto.weight "u" : tensor<4x6xf32>
+  %v = mapsto.weight "v" : tensor<6x1xf32>
+  %0 = mapsto.attention queries(%q : tensor<2x5x3xf32>) keys(%k : tensor<2x7x3xf32>) value(%k : tensor<2x7x3xf32>) -> tensor<2x5x3xf32> score {
+  ^bb0(%qi: tensor<3xf32>, %kj: tensor<3xf32>):
+    %1 = mapsto.mul %qi, %kj : tensor<3xf32>
+    %2 = mapsto.reshape %1 : tensor<3xf32> to tensor<1x3xf32>
+    %3 = mapsto.matmul %2, %w {transposed} : (tensor<1x3xf32>, tensor<4x3xf32>) -> tensor<1x4xf32>
+    %4 = mapsto.tanh %3 : tensor<1x4xf32>
+    %5 = mapsto.matmul %4, %u : (tensor<1x4xf32>, tensor<4x6xf32>) -> tensor<1x6xf32>
+    %6 = mapsto.tanh %5 : tensor<1x6xf32>
+    %7 = mapsto.matmul %6, %v : (tensor<1x6xf32>, tensor<6x1xf32>) -> tensor<1x1xf32>
+    %8 = mapsto.reshape %7 : tensor<1x1xf32> to tensor<f32>
+    mapsto.yield %8 : tensor<f32>
+  } modify {
+  } mask {
+  }
+  return %0 : tensor<2x5x3xf32>
+}
