@@ -357,7 +357,7 @@ void hoistFrom(AttentionOp op) {
   if (op.getScore().empty())
     return;
   Block &score = op.getScore().front();
-  splitConcatMatmuls(score, classesOf(op));
+  splitConcatMatmuls(score, classesOf(op), [](MatmulOp) { return true; });
   hoistInvariants(score, Dependence(score, classesOf(op)), [](Operation *op) {
     return !isFree(op) && !(isPointwise(op) && isOneElement(op->getResult(0)));
   });

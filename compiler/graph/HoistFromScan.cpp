@@ -64,7 +64,11 @@ void dropUnusedSequences(ScanOp scan) {
 
 void hoistFrom(ScanOp scan) {
   Block &body = scan.getBody().front();
-  splitConcatMatmuls(body, classesOf(scan));
+  // Of a transposed parameter the parts are columns, which would be copied out
+  // of it at each run and, in the loop, read unpacked.
+  splitConcatMatmuls(body, classesOf(scan), [](MatmulOp matmul) {
+    return !matmul.getTransposed() && matmul.getRhs().getDefiningOp<WeightOp>();
+  });
   Dependence dependence(body, classesOf(scan));
   hoistInvariants(body, dependence, isWorthStoring);
 

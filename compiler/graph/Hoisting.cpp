@@ -204,7 +204,8 @@ static Value innerPart(GraphBuilder &b, Value matrix, bool transposed, Dim from,
                             UnitAttr(), DenseI64ArrayAttr());
 }
 
-void splitConcatMatmuls(Block &block, ArrayRef<unsigned> classes) {
+void splitConcatMatmuls(Block &block, ArrayRef<unsigned> classes,
+                        function_ref<bool(MatmulOp)> isWorth) {
   Dependence dependence(block, classes);
   SmallVector<std::pair<MatmulOp, Value>> splits;
   for (auto matmul : block.getOps<MatmulOp>()) {
@@ -215,7 +216,7 @@ void splitConcatMatmuls(Block &block, ArrayRef<unsigned> classes) {
           from.size() == 1 && to.size() == 2 && to[0] == Dim(1))
         lhs = reshape.getX();
     auto concat = lhs.getDefiningOp<ConcatOp>();
-    if (!concat || dependence.of(matmul.getRhs()) != 0 ||
+    if (!concat || !isWorth(matmul) || dependence.of(matmul.getRhs()) != 0 ||
         dimsOf(matmul.getRhs()).size() != 2 ||
         concat.getAxis() + 1 != dimsOf(lhs).size())
       continue;

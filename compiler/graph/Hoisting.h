@@ -53,10 +53,11 @@ void sinkFreeOps(mlir::Block &block);
 void eraseUnused(mlir::Block &block);
 
 /// Writes a product with a concatenation along its inner axis as a sum of
-/// products, where the parts depend on different arguments: those of one class
-/// may then leave the block.
+/// products, where the parts depend on different arguments (of the classes
+/// given) and `isWorth` accepts: those of one class may then leave the block.
 ///   concat(a, b) W  =  a W[:K] + b W[K:]
-void splitConcatMatmuls(mlir::Block &block, llvm::ArrayRef<unsigned> classes);
+void splitConcatMatmuls(mlir::Block &block, llvm::ArrayRef<unsigned> classes,
+                        llvm::function_ref<bool(MatmulOp)> isWorth);
 
 } // namespace mapsto
 

@@ -257,6 +257,15 @@ void writePlain(const WeightView &view, int64_t first, int64_t count,
   }
 }
 
+/// Copies elements of `size` bytes that lie apart.
+template <typename T>
+void gather(const char *from, int64_t fromStep, char *to, int64_t toStep,
+            int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    std::memcpy(to + i * toStep * sizeof(T), from + i * fromStep * sizeof(T),
+                sizeof(T));
+}
+
 /// Panels of `panel` columns, each with the matrix's rows one after the other;
 /// columns beyond the last are zeros.
 void writePanels(const WeightView &view, const WeightTable::Entry &entry,
@@ -269,21 +278,26 @@ void writePanels(const WeightView &view, const WeightTable::Entry &entry,
   int64_t columnStep = entry.transposed ? rows : 1;
   int64_t first = entry.rowStart * entry.matrix[1];
   size_t size = mapsto_dtype_size(entry.dtype);
+  auto *copy = size == 4   ? gather<uint32_t>
+               : size == 2 ? gather<uint16_t>
+               : size == 8 ? gather<uint64_t>
+                           : gather<uint8_t>;
   std::vector<char> buffer(rows * entry.panel * size);
   for (int64_t start = 0; start < columns; start += entry.panel) {
     int64_t width = std::min(entry.panel, columns - start);
     if (width < entry.panel)
       std::fill(buffer.begin(), buffer.end(), 0);
-    for (int64_t n = 0; n < width; ++n)
-      for (int64_t k = 0; k < rows; ++k) {
-        int64_t from = first + k * rowStep + (start + n) * columnStep;
-        int64_t to = k * entry.panel + n;
-        if (view.dtype == entry.dtype)
-          std::memcpy(buffer.data() + to * size,
-                      view.bytes.data() + from * size, size);
-        else
-          convert(view, from, entry.dtype, buffer.data(), to);
+    for (int64_t n = 0; n < width; ++n) {
+      int64_t from = first + (start + n) * columnStep;
+      if (view.dtype == entry.dtype) {
+        copy(view.bytes.data() + from * size, rowStep, buffer.data() + n * size,
+             entry.panel, rows);
+        continue;
       }
+      for (int64_t k = 0; k < rows; ++k)
+        convert(view, from + k * rowStep, entry.dtype, buffer.data(),
+                k * entry.panel + n);
+    }
     sink(buffer.data(), buffer.size());
   }
 }
