@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Passes.h"
+#include "compiler/pipeline.h"
 #include "dialect/Builders.h"
 #include "dialect/interpreter/Interpreter.h"
 
@@ -103,8 +104,7 @@ protected:
         double x = expected[i].number(at), y = found[i].number(at);
         if (std::isnan(x) && std::isnan(y))
           continue;
-        // Sums may be taken in another order, in double.
-        ASSERT_NEAR(x, y, 1e-9 * (1 + std::abs(x))) << "at " << at;
+        ASSERT_NEAR(x, y, tolerance * (1 + std::abs(x))) << "at " << at;
       }
     }
   }
@@ -137,6 +137,8 @@ protected:
   MLIRContext context;
   std::map<std::string, Tensor> weights;
   std::mt19937 generator{7};
+  /// Sums may be taken in another order, in double.
+  double tolerance = 1e-9;
 };
 
 TEST_F(GraphPasses, ExpandRecurrences) {
@@ -172,6 +174,22 @@ TEST_F(GraphPasses, PackWeights) {
     options.panel = 3;
     pm.addPass(createPackWeights(options));
   });
+}
+
+/// graph -> optimized -> kernels, as the compiler does it.
+void addPhases(OpPassManager &pm) {
+  Target target;
+  target.vectorBits = 256;
+  addOptimizePasses(pm);
+  addKernelPasses(pm, target);
+}
+
+TEST_F(GraphPasses, WholePhases) {
+  // What is copied in a schedule is rounded to f32.
+  tolerance = 1e-6;
+  for (StringRef file : {"expand-recurrences.mlir", "expand-softmax.mlir",
+                         "hoist-from-attention.mlir", "hoist-from-scan.mlir"})
+    expectSameInFile(file, addPhases);
 }
 
 /// One layer of a kind, with or without each of its parts.
@@ -227,6 +245,7 @@ std::string textOf(const Layer &layer) {
 }
 
 TEST_F(GraphPasses, RecurrencesOfEveryForm) {
+  tolerance = 1e-6;
   for (int bits = 0; bits < 64; ++bits)
     for (auto [kind, gates] :
          {std::pair("rnn", 1), std::pair("lstm", 4), std::pair("gru", 3)}) {
@@ -240,11 +259,7 @@ TEST_F(GraphPasses, RecurrencesOfEveryForm) {
       auto module = parseSourceString<ModuleOp>(text, &context);
       ASSERT_TRUE(bool(module)) << text;
       SCOPED_TRACE(text);
-      expectSame(*module, [](OpPassManager &pm) {
-        pm.addPass(createExpandRecurrences());
-        pm.addPass(createHoistFromScan());
-        pm.addPass(createPackWeights());
-      });
+      expectSame(*module, [](OpPassManager &pm) { addPhases(pm); });
     }
 }
 
