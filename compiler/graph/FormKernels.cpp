@@ -9,12 +9,14 @@
 // In the schedule remain weights, tables of constants, launches, reshapes
 // (another view of the same memory) and `repeat`, whose body is a schedule of
 // its own. What a repeat stacks up is first made a carried tensor that each
-// step updates in place.
+// step updates in place. Arguments, parameters and values given twice may be
+// returned as they are: whoever plans the memory copies them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Passes.h"
 #include "compiler/graph/Grouping.h"
+#include "compiler/graph/Hoisting.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 #include <set>
@@ -39,11 +41,6 @@ StringRef nameOf(Location loc) {
     return WalkResult::advance();
   });
   return name;
-}
-
-/// A copy of a value, as an op of its own.
-Value copyOf(OpBuilder &b, Location loc, Value v) {
-  return CastOp::create(b, loc, v.getType(), v);
 }
 
 /// Stacked outputs of a repeat become carried tensors, updated each step.
@@ -75,9 +72,6 @@ void carryOutputs(RepeatOp repeat) {
     yields[1 + carried + k] = UpdateOp::create(
         inner, loc, stack, one, body.getArgument(0), axis);
   }
-  // Every carried value starts in memory of its own, which its steps reuse.
-  for (Value &init : inits)
-    init = copyOf(b, loc, init);
   yield->setOperands(yields);
   repeat.getInitsMutable().assign(inits);
 }
@@ -182,6 +176,8 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
       return;
     Block &entry = main.getBody().front();
 
+    // What is free to repeat is not handed from one schedule to another.
+    main.walk([](RepeatOp repeat) { sinkFreeOps(repeat.getBody().front()); });
     // Kernels read weights and tables as operands: they live in the schedule.
     SmallVector<Operation *> sources;
     main.walk([&](Operation *op) {
@@ -191,48 +187,11 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     for (Operation *op : llvm::reverse(sources))
       op->moveBefore(&entry, entry.begin());
 
-    SmallVector<RepeatOp> repeats;
-    main.walk([&](RepeatOp op) { repeats.push_back(op); });
-    for (RepeatOp repeat : repeats)
-      replaceWithCarried(repeat);
-    makeResultsDistinct(entry.getTerminator());
-    main.walk([&](RepeatOp repeat) {
-      makeResultsDistinct(repeat.getBody().front().getTerminator());
-    });
+    main.walk([](RepeatOp repeat) { carryOutputs(repeat); });
 
     Outliner(module).run(entry);
     noteSymbols(module);
   }
-
-  void replaceWithCarried(RepeatOp repeat) {
-    size_t outputs = cast<YieldOp>(repeat.getBody().front().getTerminator())
-                         .getValues()
-                         .size() -
-                     1 - repeat.getInits().size();
-    (void)outputs;
-    carryOutputs(repeat);
-  }
-
-  /// Every value that a terminator returns gets memory of its own: an
-  /// argument, a weight or a value returned twice is copied.
-  void makeResultsDistinct(Operation *terminator) {
-    OpBuilder b(terminator);
-    llvm::SmallPtrSet<Operation *, 8> seen;
-    for (OpOperand &operand : terminator->getOpOperands()) {
-      Value v = operand.get();
-      while (auto reshape = v.getDefiningOp<ReshapeOp>())
-        v = reshape.getX();
-      Operation *source = v.getDefiningOp();
-      bool own = source && source->getBlock() == terminator->getBlock() &&
-                 !isa<WeightOp, RepeatOp>(source) &&
-                 !(isa<ConstantOp>(source) && !isSplat(source)) &&
-                 source->getNumResults() == 1 && seen.insert(source).second;
-      if (!own && !(isa_and_nonnull<AttentionOp, ScanOp, TopKOp>(source) &&
-                    seenResults.insert(v).second))
-        operand.set(copyOf(b, terminator->getLoc(), operand.get()));
-    }
-  }
-  llvm::DenseSet<Value> seenResults;
 
   void noteSymbols(ModuleOp module) {
     std::set<std::string> symbols;

@@ -1,6 +1,7 @@
 //===- Hoisting.cpp - Work that leaves a loop body or a score -------------===//
 
 #include "compiler/graph/Hoisting.h"
+#include "compiler/graph/Grouping.h"
 
 using namespace mlir;
 
@@ -148,7 +149,7 @@ SmallVector<Value> hoistBatch(Block &block, const Dependence &dependence,
 
 /// Whether the op is a value that needs no storage where it is used.
 static bool isSinkable(Operation *op) {
-  if (isa<ConstantOp, SizeOp, IotaOp, BroadcastOp>(op))
+  if (isa<SizeOp, IotaOp, BroadcastOp>(op) || isSplat(op))
     return true;
   if (auto reshape = dyn_cast<ReshapeOp>(op))
     if (Operation *source = reshape.getX().getDefiningOp())
