@@ -79,8 +79,9 @@ bool planArena(Array<ArenaItem> &items, ArenaPlan &plan) {
   for (uint32_t i = 0; i < items.size(); ++i)
     if (items[i].size)
       order.push(i);
-  qsort_r(order.data(), order.size(), sizeof(uint32_t), bySizeDescending,
-          items.data());
+  if (!order.empty())
+    qsort_r(order.data(), order.size(), sizeof(uint32_t), bySizeDescending,
+            items.data());
   plan = {};
   for (uint32_t id : order) {
     ArenaItem &item = items[id];

@@ -159,7 +159,9 @@ struct Bench {
     }
     for (uint32_t i = 0; i < totals.size(); ++i)
       totals[i].kernel = i;
-    qsort(totals.data(), totals.size(), sizeof(KernelTotal), byTimeDescending);
+    if (!totals.empty())
+      qsort(totals.data(), totals.size(), sizeof(KernelTotal),
+            byTimeDescending);
     return status;
   }
 };

@@ -11,6 +11,14 @@
 using namespace mapsto;
 using runtime::BufferKind;
 
+/// Sanitized builds too must survive an allocation that cannot be met.
+extern "C" const char *__asan_default_options() {
+  return "allocator_may_return_null=1";
+}
+extern "C" const char *__tsan_default_options() {
+  return "allocator_may_return_null=1";
+}
+
 namespace {
 
 /// A model with code, opened; and one session of it.
