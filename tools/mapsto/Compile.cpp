@@ -28,8 +28,7 @@ std::optional<std::string> findRuntime(const Target &target,
   Target host;
   std::string error;
   if (findTarget("", "", host, error) && host.isX86() == target.isX86())
-    for (std::string folder :
-         {"/../lib", "/../lib64", "/../../runtime"})
+    for (std::string folder : {"/../lib", "/../lib64", "/../../runtime"})
       folders.push_back((tool + folder).str());
   folders.push_back((tool + "/../lib/" + arch + "-linux-gnu").str());
   for (const std::string &folder : folders)

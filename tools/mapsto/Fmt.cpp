@@ -1,5 +1,5 @@
-#include "frontends/language/Format.h"
 #include "compiler/package/TemporaryFile.h"
+#include "frontends/language/Format.h"
 #include "tools/mapsto/Commands.h"
 
 #include <cstdio>

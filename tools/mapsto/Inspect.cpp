@@ -3,9 +3,9 @@
 #include "tools/mapsto/Lower.h"
 #include "tools/mapsto/Page.h"
 
+#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "mlir/Parser/Parser.h"
 
 using namespace mapsto;
 
@@ -41,8 +41,7 @@ public:
     compiled->manifest.weightsSize = compiled->weights.size();
     blob = serialize(compiled->manifest);
     if (const char *why = view.open(blob.data(), blob.size())) {
-      fail(std::string("the compiler wrote a manifest that is damaged: ") +
-               why,
+      fail(std::string("the compiler wrote a manifest that is damaged: ") + why,
            kRunFailed);
       return nullptr;
     }
@@ -80,8 +79,8 @@ public:
     auto result = std::make_unique<Model>();
     std::string error;
     const runtime::Header &head = view.header();
-    if (!findTarget(view.text(head.cpu), view.text(head.triple),
-                    result->target, error)) {
+    if (!findTarget(view.text(head.cpu), view.text(head.triple), result->target,
+                    error)) {
       fail(error);
       return nullptr;
     }
@@ -119,9 +118,9 @@ bool readSizes(const Arguments &arguments, const runtime::Manifest &manifest,
     }
     if (!llvm::is_contained(names, name)) {
       std::string near = didYouMean(name, names);
-      fail("the model has no symbolic size `" + name + "`" +
-           (near.empty() ? "; it has " + llvm::join(names, ", ")
-                         : "; " + near));
+      fail(
+          "the model has no symbolic size `" + name + "`" +
+          (near.empty() ? "; it has " + llvm::join(names, ", ") : "; " + near));
       return false;
     }
     sizes[name] = size;

@@ -60,8 +60,8 @@ private:
     return tensor;
   }
 
-  uint32_t addBuffer(mlir::Type type, runtime::BufferKind kind,
-                     uint32_t index, std::string name) {
+  uint32_t addBuffer(mlir::Type type, runtime::BufferKind kind, uint32_t index,
+                     std::string name) {
     ManifestBuffer buffer;
     buffer.name = std::move(name);
     buffer.kind = kind;
@@ -93,8 +93,7 @@ private:
     mlir::Type type = entry.getResultTypes()[i];
     if (std::string state = attribute(entry.getResultAttr(i, kStateAttr));
         !state.empty()) {
-      uint32_t buffer =
-          addBuffer(type, runtime::BufferKind::Arena, 0, state);
+      uint32_t buffer = addBuffer(type, runtime::BufferKind::Arena, 0, state);
       for (uint32_t s = 0; s != model.states.size(); ++s)
         if (model.states[s].name == state)
           model.writeBacks.emplace_back(s, buffer);
@@ -220,8 +219,7 @@ bool InterpretedModel::run(void *const *buffers, const int64_t *dims,
     if (result.shape != sizesOf(entry.getResultTypes()[i])) {
       error = "result " + std::to_string(i) + " has the shape " +
               str(llvm::ArrayRef<int64_t>(result.shape)) + ", but " +
-              str(llvm::ArrayRef<int64_t>(
-                  sizesOf(entry.getResultTypes()[i]))) +
+              str(llvm::ArrayRef<int64_t>(sizesOf(entry.getResultTypes()[i]))) +
               " was declared";
       return false;
     }

@@ -3,11 +3,11 @@
 #include "frontends/language/Language.h"
 #include "tools/mapsto/Weights.h"
 
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -20,30 +20,6 @@ mlir::DialectRegistry dialects() {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   return registry;
-}
-
-/// Where in a source file an op was written.
-Span spanOf(mlir::Location location, const SourceManager &sources) {
-  Span span;
-  location->walk([&](mlir::Location at) {
-    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(at);
-    if (!place)
-      return mlir::WalkResult::advance();
-    const SourceFile *file = sources.find(place.getFilename().strref());
-    if (!file || place.getLine() == 0 || place.getLine() > file->lineCount())
-      return mlir::WalkResult::advance();
-    size_t begin = file->lineStart(place.getLine());
-    // Columns count code points; labels of models are nearly always ASCII.
-    size_t end = begin + file->lineText(place.getLine()).size();
-    begin = std::min(begin + std::max(place.getColumn(), 1u) - 1, end);
-    size_t stop = begin;
-    while (stop < end && (llvm::isAlnum(file->text()[stop]) ||
-                          file->text()[stop] == '_'))
-      ++stop;
-    span = {file, uint32_t(begin), uint32_t(std::max(stop, begin + 1))};
-    return mlir::WalkResult::interrupt();
-  });
-  return span;
 }
 
 /// A message about an op without the op: "'mapsto.rnn' op needs ..." is
@@ -67,8 +43,8 @@ bool parseDims(const Arguments &arguments, std::map<std::string, int64_t> &dims,
     int64_t size;
     if (!splitNamed(text, name, value) ||
         llvm::StringRef(value).getAsInteger(10, size) || size < 0) {
-      error = "--dim needs NAME=SIZE with a size of at least 0, not `" + text +
-              "`";
+      error =
+          "--dim needs NAME=SIZE with a size of at least 0, not `" + text + "`";
       return false;
     }
     dims[name] = size;
@@ -99,8 +75,8 @@ bool readLanguage(Model &model, const Arguments &arguments,
     fail(error);
     return false;
   }
-  model.module = importLanguage(model.context, *source, options,
-                                model.diagnostics);
+  model.module =
+      importLanguage(model.context, *source, options, model.diagnostics);
   return bool(model.module);
 }
 
@@ -127,9 +103,8 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
     return false;
   }
   return model.timings.measure("frontend", [&] {
-    return extension == ".mlir"
-               ? readMlir(model, path)
-               : readLanguage(model, arguments, path, fixDims);
+    return extension == ".mlir" ? readMlir(model, path)
+                                : readLanguage(model, arguments, path, fixDims);
   });
 }
 
@@ -163,6 +138,29 @@ bool chooseTarget(Model &model, const Arguments &arguments,
 
 } // namespace
 
+Span mapsto::spanOf(mlir::Location location, const SourceManager &sources) {
+  Span span;
+  location->walk([&](mlir::Location at) {
+    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(at);
+    if (!place)
+      return mlir::WalkResult::advance();
+    const SourceFile *file = sources.find(place.getFilename().strref());
+    if (!file || place.getLine() == 0 || place.getLine() > file->lineCount())
+      return mlir::WalkResult::advance();
+    size_t begin = file->lineStart(place.getLine());
+    // Columns count code points; labels of models are nearly always ASCII.
+    size_t end = begin + file->lineText(place.getLine()).size();
+    begin = std::min(begin + std::max(place.getColumn(), 1u) - 1, end);
+    size_t stop = begin;
+    while (stop < end &&
+           (llvm::isAlnum(file->text()[stop]) || file->text()[stop] == '_'))
+      ++stop;
+    span = {file, uint32_t(begin), uint32_t(std::max(stop, begin + 1))};
+    return mlir::WalkResult::interrupt();
+  });
+  return span;
+}
+
 Model::Model() : context(dialects(), mlir::MLIRContext::Threading::DISABLED) {
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) {
     if (getenv("MAPSTO_DEBUG")) // for whoever works on the compiler
@@ -185,8 +183,8 @@ bool mapsto::isArtifact(const std::string &path) {
   if (!file)
     return false;
   char magic[4] = {};
-  bool elf = fread(magic, 1, 4, file) == 4 &&
-             llvm::StringRef(magic, 4) == "\177ELF";
+  bool elf =
+      fread(magic, 1, 4, file) == 4 && llvm::StringRef(magic, 4) == "\177ELF";
   fclose(file);
   return elf;
 }

@@ -46,11 +46,14 @@ struct Model {
   int fail();
 };
 
+/// Where in a model's sources an op was written; nowhere if not known.
+Span spanOf(mlir::Location location, const SourceManager &sources);
+
 enum class NeedWeights { Yes, No };
 
 /// Reads `arguments.files[0]` with the options --model, --arg, --weights, -I,
-/// --cpu, --target-triple, -O, and, with `fixDims`, --dim. On failure null, with
-/// the errors printed. Weights are checked against the model: all that are
+/// --cpu, --target-triple, -O, and, with `fixDims`, --dim. On failure null,
+/// with the errors printed. Weights are checked against the model: all that are
 /// missing or do not fit are listed.
 std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
                                  const char *defaultCpu, bool fixDims);

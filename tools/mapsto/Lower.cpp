@@ -65,9 +65,8 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
     }
     loaded->weights = memory;
     loaded->weightsSize = size;
-    if (!model.timings.measure("pack", [&] {
-          return compiled.weights.writeTo(memory, error);
-        })) {
+    if (!model.timings.measure(
+            "pack", [&] { return compiled.weights.writeTo(memory, error); })) {
       fail(error);
       return nullptr;
     }
@@ -103,8 +102,7 @@ bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
   }
   ObjectOptions options;
   options.optLevel = model.optLevel;
-  options.form =
-      phase == Phase::Asm ? CodeForm::Assembly : CodeForm::LlvmText;
+  options.form = phase == Phase::Asm ? CodeForm::Assembly : CodeForm::LlvmText;
   auto code = makeObjectCode(*model.module, nullptr, model.target, options,
                              model.timings);
   if (failed(code)) {

@@ -139,9 +139,9 @@ const OptionInfo *findOption(std::string_view name, Command command) {
 
 /// "-O3" is "-O 3", "-Ifolder" is "-I folder".
 bool isAttached(const std::string &text) {
-  return text.size() > 2 && (text.rfind("-O", 0) == 0 ||
-                             text.rfind("-I", 0) == 0 ||
-                             text.rfind("-o", 0) == 0);
+  return text.size() > 2 &&
+         (text.rfind("-O", 0) == 0 || text.rfind("-I", 0) == 0 ||
+          text.rfind("-o", 0) == 0);
 }
 
 bool isNumber(const char *text) {
@@ -160,8 +160,8 @@ bool unknownOption(const std::string &name, const CommandInfo &command,
         if (info.commands & other.command && elsewhere.empty())
           elsewhere = other.name;
   }
-  error = "`mapsto " + std::string(command.name) + "` has no option `" + name +
-          "`";
+  error =
+      "`mapsto " + std::string(command.name) + "` has no option `" + name + "`";
   std::string near = didYouMean(name, names);
   if (!elsewhere.empty())
     error += "; `mapsto " + elsewhere + "` has it";

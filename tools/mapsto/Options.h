@@ -44,8 +44,7 @@ bool parseArguments(int argc, char **argv, Arguments &arguments,
 std::string helpText(std::string_view command = "");
 
 /// "name=value" of --arg, --dim and their like.
-bool splitNamed(const std::string &text, std::string &name,
-                std::string &value);
+bool splitNamed(const std::string &text, std::string &name, std::string &value);
 
 /// Prints "mapsto: error: ..." to stderr and returns `code`.
 int fail(const std::string &message, int code = kBadInput);

@@ -9,9 +9,9 @@ namespace mapsto {
 
 /// A page that needs nothing else: the summary as tables, then each phase
 /// (name and text) to unfold.
-std::string makePage(const Summary &summary,
-                     const std::vector<std::pair<std::string, std::string>>
-                         &phases);
+std::string
+makePage(const Summary &summary,
+         const std::vector<std::pair<std::string, std::string>> &phases);
 
 } // namespace mapsto
 

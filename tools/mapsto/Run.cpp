@@ -47,8 +47,7 @@ int runModel(const Arguments &arguments, std::string name,
   std::vector<char *> line = commandLine(name, options);
   if (arguments.has("--interpret")) {
     InterpretedModel interpreted(*model);
-    return mapsto_cli_main(&interpreted.image(), int(line.size()),
-                           line.data());
+    return mapsto_cli_main(&interpreted.image(), int(line.size()), line.data());
   }
   auto compiled = compile(*model);
   if (!compiled)

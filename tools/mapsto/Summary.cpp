@@ -101,9 +101,8 @@ Summary::Table Summary::parameters() const {
     for (uint32_t id : m.list(parameter.dims))
       bytes *= double(value(id).value_or(0));
     total += bytes;
-    table.rows.push_back({{m.text(parameter.name), type(tensor),
-                           amountText(bytes, "B")},
-                          ""});
+    table.rows.push_back(
+        {{m.text(parameter.name), type(tensor), amountText(bytes, "B")}, ""});
   }
   table.title += " (" + std::to_string(m.parameters.count) + ", " +
                  amountText(total, "B") + ")";
@@ -150,10 +149,10 @@ Summary::Table Summary::schedule() const {
       switch (StepKind(step.kind)) {
       case StepKind::Launch: {
         uint32_t reads = m.kernels[step.kernel].argumentCount;
-        table.rows.push_back({{indent + m.text(m.kernels[step.kernel].symbol),
-                               names(list, reads, list.count),
-                               names(list, 0, reads)},
-                              ""});
+        table.rows.push_back(
+            {{indent + m.text(m.kernels[step.kernel].symbol),
+              names(list, reads, list.count), names(list, 0, reads)},
+             ""});
         break;
       }
       case StepKind::Copy:
@@ -197,8 +196,8 @@ Summary::Table Summary::memory() const {
       continue;
     auto bytes = value(buffer.sizeExpr);
     known &= bytes.has_value();
-    items.push({uint64_t(bytes.value_or(0)), buffer.firstStep,
-                buffer.lastStep});
+    items.push(
+        {uint64_t(bytes.value_or(0)), buffer.firstStep, buffer.lastStep});
   }
   ArenaPlan plan;
   if (known && planArena(items, plan)) {
@@ -242,7 +241,8 @@ std::string Summary::text() const {
     std::vector<size_t> widths(table.columns.size());
     for (const Row &row : table.rows)
       for (size_t i = 0; i != row.cells.size(); ++i)
-        widths[i] = std::max(widths[i], std::min<size_t>(row.cells[i].size(), 48));
+        widths[i] =
+            std::max(widths[i], std::min<size_t>(row.cells[i].size(), 48));
     for (const Row &row : table.rows) {
       std::string line = "  ";
       for (size_t i = 0; i != row.cells.size(); ++i) {

@@ -52,15 +52,13 @@ struct RandomWeights {
     entry.bytes.resize(count * sizeof(float));
     auto *values = reinterpret_cast<float *>(entry.bytes.data());
     for (int64_t i = 0; i != count; ++i)
-      values[i] =
-          float((double(random() >> 11) * 0x1p-53 * 2 - 1) * scale);
+      values[i] = float((double(random() >> 11) * 0x1p-53 * 2 - 1) * scale);
     if (entry.dtype == MAPSTO_F32 || entry.dtype == MAPSTO_F16 ||
         entry.dtype == MAPSTO_BF16 || entry.dtype == MAPSTO_F64)
       entry.dtype = MAPSTO_F32;
     else
       entry.bytes.assign(count * mapsto_dtype_size(entry.dtype), 0);
   }
-
 };
 
 bool openRandom(Model &model, llvm::StringRef seedText) {
@@ -99,11 +97,10 @@ bool openFiles(Model &model, const std::vector<std::string> &paths) {
     const WeightTensor *tensor = files->find(name);
     if (!tensor)
       return std::nullopt;
-    return WeightView{
-        tensor->dtype,
-        {tensor->shape.begin(), tensor->shape.end()},
-        {reinterpret_cast<const char *>(tensor->bytes.data()),
-         tensor->bytes.size()}};
+    return WeightView{tensor->dtype,
+                      {tensor->shape.begin(), tensor->shape.end()},
+                      {reinterpret_cast<const char *>(tensor->bytes.data()),
+                       tensor->bytes.size()}};
   };
   return true;
 }
