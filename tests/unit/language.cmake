@@ -1,0 +1,4 @@
+mapsto_unit_test(language_golden_test language
+  SOURCES language_golden_test.cpp
+  LIBRARIES MapstoLanguage MapstoInterpreter MapstoWeights)
+mapsto_use_mlir(language_golden_test)
