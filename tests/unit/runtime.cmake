@@ -40,6 +40,23 @@ target_compile_definitions(runtime_capi_test_static PRIVATE STATIC_TEST)
 add_test(NAME runtime_capi.dynamic COMMAND runtime_capi_test_dynamic $<TARGET_FILE:runtime_model>)
 add_test(NAME runtime_capi.static COMMAND runtime_capi_test_static)
 
+# The same for the other architecture, where it can be built and run.
+find_program(MAPSTO_QEMU_AARCH64 NAMES qemu-aarch64-static qemu-aarch64)
+if(MAPSTO_AARCH64 AND MAPSTO_QEMU_AARCH64)
+  set(cross_test "${CMAKE_CURRENT_BINARY_DIR}/runtime_capi_test_aarch64")
+  add_custom_command(OUTPUT "${cross_test}"
+    COMMAND "${CMAKE_C_COMPILER}" --target=aarch64-linux-gnu -fuse-ld=lld -static -O1 -DSTATIC_TEST -Wno-unused-parameter
+            "-I${PROJECT_SOURCE_DIR}" "-I${CMAKE_CURRENT_SOURCE_DIR}" runtime_capi_test.c runtime_model_kernels.c
+            "${model_image}" "${PROJECT_BINARY_DIR}/tools/lib/mapsto/aarch64/libmapsto_runtime.a" -lm -o "${cross_test}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    DEPENDS MapstoRuntimeAarch64 runtime_capi_test.c runtime_model_kernels.c "${model_image}" VERBATIM)
+  add_custom_target(runtime_capi_test_aarch64_program ALL DEPENDS "${cross_test}")
+  # Targets that share a generated file must not make it at the same time.
+  add_dependencies(runtime_capi_test_aarch64_program runtime_model)
+  add_test(NAME runtime_capi.aarch64 COMMAND "${MAPSTO_QEMU_AARCH64}" "${cross_test}")
+  set_tests_properties(runtime_capi.aarch64 PROPERTIES LABELS runtime)
+endif()
+
 # The command line of a compiled model.
 add_executable(runtime_model_executable)
 runtime_model_target(runtime_model_executable)
