@@ -7,6 +7,7 @@
 
 #include "dialect/MapstoDialect.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -416,8 +417,11 @@ LogicalResult KernelOp::verify() {
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel =
-      symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  // A kernel is a function on buffers once it is loops.
+  Operation *symbol = symbols.lookupNearestSymbolFrom(*this, getKernelAttr());
+  if (isa_and_nonnull<func::FuncOp>(symbol))
+    return success();
+  auto kernel = dyn_cast_or_null<KernelOp>(symbol);
   if (!kernel)
     return emitOpError() << "no kernel named '" << getKernel() << "'";
   FunctionType type = kernel.getFunctionType();

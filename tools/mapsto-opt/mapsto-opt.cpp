@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/MapstoDialect.h"
+#include "compiler/Passes.h"
+#include "compiler/pipeline.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -16,7 +17,9 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<mapsto::MapstoDialect>();
+  mapsto::registerMapstoPasses();
+  mapsto::registerPipelines();
+  mapsto::registerDialects(registry);
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "Mapsto's pass runner: passes over textual IR\n", registry));
 }
