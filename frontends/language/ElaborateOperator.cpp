@@ -64,7 +64,7 @@ Object Elaborator::unary(ast::UnaryOp op, const Object &x, Span span) {
   }
   if (x.is<bool>())
     return !x.get<bool>();
-  if (!x.isTensorLike())
+  if (!x.isTensorLike() && !x.is<std::shared_ptr<List>>())
     return fail(span, "`not` takes true or false, and this is " + describe(x));
   mlir::Value value = toTensor(x, span);
   if (!value)

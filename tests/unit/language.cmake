@@ -1,4 +1,6 @@
-mapsto_unit_test(language_golden_test language
-  SOURCES language_golden_test.cpp
-  LIBRARIES MapstoLanguage MapstoInterpreter MapstoWeights)
-mapsto_use_mlir(language_golden_test)
+foreach(subject IN ITEMS golden models reference)
+  mapsto_unit_test(language_${subject}_test language
+    SOURCES language_${subject}_test.cpp
+    LIBRARIES MapstoLanguage MapstoInterpreter MapstoWeights)
+  mapsto_use_mlir(language_${subject}_test)
+endforeach()
