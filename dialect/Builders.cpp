@@ -32,8 +32,8 @@ DenseElementsAttr splatAttr(RankedTensorType type, double value) {
   Type element = type.getElementType();
   if (auto floating = dyn_cast<FloatType>(element))
     return DenseElementsAttr::get(type, roundedTo(value, floating));
-  int64_t whole = element.isInteger(1) ? value != 0
-                                       : static_cast<int64_t>(value);
+  int64_t whole =
+      element.isInteger(1) ? value != 0 : static_cast<int64_t>(value);
   return DenseElementsAttr::get(type, truncatedTo(whole, element));
 }
 
@@ -102,9 +102,8 @@ Value broadcastTo(OpBuilder &b, Location loc, Value x, ArrayRef<Dim> dims) {
   return type == x.getType() ? x : BroadcastOp::create(b, loc, type, x);
 }
 
-FailureOr<std::pair<Value, Value>> broadcastTogether(OpBuilder &b,
-                                                     Location loc, Value lhs,
-                                                     Value rhs) {
+FailureOr<std::pair<Value, Value>> broadcastTogether(OpBuilder &b, Location loc,
+                                                     Value lhs, Value rhs) {
   FailureOr<Dims> dims = broadcastDims(dimsOf(lhs), dimsOf(rhs));
   if (failed(dims))
     return failure();
@@ -139,8 +138,8 @@ Value slice(OpBuilder &b, Location loc, Value x, ArrayRef<Dim> starts,
                          DimsAttr::get(context, sizes), steps);
 }
 
-Value slice(OpBuilder &b, Location loc, Value x, int64_t axis,
-            const Dim &start, const Dim &size, int64_t step) {
+Value slice(OpBuilder &b, Location loc, Value x, int64_t axis, const Dim &start,
+            const Dim &size, int64_t step) {
   Dims sizes = dimsOf(x), starts(sizes.size());
   SmallVector<int64_t> steps(sizes.size(), 1);
   starts[axis] = start;

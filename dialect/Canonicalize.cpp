@@ -55,8 +55,9 @@ LogicalResult dropLeadingUnits(BroadcastOp op, PatternRewriter &rewriter) {
   if (from.size() >= to.size())
     return failure();
   ArrayRef<Dim> added = ArrayRef(to).drop_back(from.size());
-  bool onlyUnits = ArrayRef(to).take_back(from.size()) == ArrayRef(from) &&
-                   llvm::all_of(added, [](const Dim &d) { return d == Dim(1); });
+  bool onlyUnits =
+      ArrayRef(to).take_back(from.size()) == ArrayRef(from) &&
+      llvm::all_of(added, [](const Dim &d) { return d == Dim(1); });
   if (!onlyUnits)
     return failure();
   rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), inner.getX());
@@ -68,8 +69,8 @@ LogicalResult mergeReshapes(ReshapeOp op, PatternRewriter &rewriter) {
   auto inner = op.getX().getDefiningOp<ReshapeOp>();
   if (!inner)
     return failure();
-  rewriter.replaceOp(op, reshape(rewriter, op.getLoc(), inner.getX(),
-                                 dimsOf(op.getResult())));
+  rewriter.replaceOp(
+      op, reshape(rewriter, op.getLoc(), inner.getX(), dimsOf(op.getResult())));
   return success();
 }
 
@@ -110,8 +111,8 @@ LogicalResult transposeToReshape(TransposeOp op, PatternRewriter &rewriter) {
       moved.push_back(axis);
   if (!llvm::is_sorted(moved))
     return failure();
-  rewriter.replaceOp(op, reshape(rewriter, op.getLoc(), op.getX(),
-                                 dimsOf(op.getResult())));
+  rewriter.replaceOp(
+      op, reshape(rewriter, op.getLoc(), op.getX(), dimsOf(op.getResult())));
   return success();
 }
 
@@ -153,9 +154,9 @@ LogicalResult sliceOfWeight(SliceOp op, PatternRewriter &rewriter) {
       llvm::any_of(op.getSteps(), [](int64_t step) { return step != 1; }))
     return failure();
   int64_t first = weight.getRowStart().value_or(0) + *start;
-  rewriter.replaceOpWithNewOp<WeightOp>(
-      op, op.getType(), weight.getNameAttr(),
-      rewriter.getI64IntegerAttr(first), nullptr, nullptr, nullptr);
+  rewriter.replaceOpWithNewOp<WeightOp>(op, op.getType(), weight.getNameAttr(),
+                                        rewriter.getI64IntegerAttr(first),
+                                        nullptr, nullptr, nullptr);
   return success();
 }
 
@@ -229,8 +230,8 @@ struct ComputeOnScalars : public RewritePattern {
   LogicalResult matchAndRewrite(Operation *op,
                                 PatternRewriter &rewriter) const override {
     if (!op->hasTrait<OpTrait::Elementwise>() ||
-        !isa<MapstoDialect>(op->getDialect()) ||
-        op->getNumResults() != 1 || dimsOf(op->getResult(0)).empty())
+        !isa<MapstoDialect>(op->getDialect()) || op->getNumResults() != 1 ||
+        dimsOf(op->getResult(0)).empty())
       return failure();
     SmallVector<Value> scalars;
     for (Value operand : op->getOperands()) {

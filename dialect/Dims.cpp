@@ -222,8 +222,7 @@ static StringRef nameOf(Dim::Op op) {
 }
 
 Dim Dim::atom(Op op, const Dim &a, const Dim &b) {
-  std::string text =
-      nameOf(op).str() + "(" + a.str() + ", " + b.str() + ")";
+  std::string text = nameOf(op).str() + "(" + a.str() + ", " + b.str() + ")";
   Dim result;
   result.terms[{Atom{op, std::move(text), std::make_shared<const Dim>(a),
                      std::make_shared<const Dim>(b)}}] = 1;
@@ -297,8 +296,7 @@ Dim Dim::floorDiv(const Dim &a, const Dim &b) {
     const Atom &inner = numerator.terms.begin()->first[0];
     if (inner.op == Op::FloorDiv && inner.rhs->constant() &&
         *inner.rhs->constant() > 0)
-      return whole +
-             floorDiv(*inner.lhs, *inner.rhs * Dim(denominator));
+      return whole + floorDiv(*inner.lhs, *inner.rhs * Dim(denominator));
   }
   return whole + atom(Op::FloorDiv, numerator, Dim(denominator));
 }
@@ -430,8 +428,7 @@ std::optional<int64_t> Dim::evaluate(
 std::string Dim::str() const {
   if (terms.empty())
     return "0";
-  std::vector<std::pair<Monomial, int64_t>> ordered(terms.begin(),
-                                                    terms.end());
+  std::vector<std::pair<Monomial, int64_t>> ordered(terms.begin(), terms.end());
   llvm::sort(ordered, [](const auto &a, const auto &b) {
     return comesFirst(a.first, b.first);
   });

@@ -28,8 +28,7 @@ static Tensor oneOf(DenseElementsAttr splat) {
 }
 
 // Evaluates an op whose operands are all literals.
-static OpFoldResult foldLiterals(Operation *op,
-                                 ArrayRef<Attribute> operands) {
+static OpFoldResult foldLiterals(Operation *op, ArrayRef<Attribute> operands) {
   auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
   if (operands.empty() || !resultType.hasStaticShape())
     return {};

@@ -17,8 +17,7 @@ namespace {
 using Loc = std::optional<Location>;
 using Types = SmallVectorImpl<Type>;
 
-template <typename... Parts>
-LogicalResult refuse(Loc loc, Parts &&...parts) {
+template <typename... Parts> LogicalResult refuse(Loc loc, Parts &&...parts) {
   if (loc) {
     InFlightDiagnostic error = emitError(*loc);
     (error << ... << std::forward<Parts>(parts));
@@ -82,23 +81,21 @@ LogicalResult checkOtherAxes(Loc loc, StringRef op, StringRef whatA,
 // Sources and pointwise
 //===----------------------------------------------------------------------===//
 
-LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                           Adaptor op, Types &types) {
+LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
+                                           Types &types) {
   types.push_back(op.getValue().getType());
   return success();
 }
 
 LogicalResult IsNanOp::inferReturnTypes(MLIRContext *context, Loc loc,
                                         Adaptor op, Types &types) {
-  types.push_back(
-      tensorOf(dimsOf(op.getX()), IntegerType::get(context, 1)));
+  types.push_back(tensorOf(dimsOf(op.getX()), IntegerType::get(context, 1)));
   return success();
 }
 
 LogicalResult CompareOp::inferReturnTypes(MLIRContext *context, Loc loc,
                                           Adaptor op, Types &types) {
-  types.push_back(
-      tensorOf(dimsOf(op.getLhs()), IntegerType::get(context, 1)));
+  types.push_back(tensorOf(dimsOf(op.getLhs()), IntegerType::get(context, 1)));
   return success();
 }
 
@@ -112,8 +109,8 @@ LogicalResult SelectOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
 // Shapes
 //===----------------------------------------------------------------------===//
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                            Adaptor op, Types &types) {
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
+                                            Types &types) {
   Dims from = dimsOf(op.getX()), to;
   SmallVector<bool> seen(from.size());
   for (int64_t axis : op.getPermutation()) {
@@ -148,11 +145,10 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
     std::optional<int64_t> size = sizes[axis].constant();
     if ((start && *start < 0) || (size && *size < 0))
       return refuse(loc, "slice: axis ", axis,
-                    " has a negative start or size: ", starts[axis].str(),
-                    ", ", sizes[axis].str());
+                    " has a negative start or size: ", starts[axis].str(), ", ",
+                    sizes[axis].str());
     // Where the overrun is a number, it can be judged here.
-    Dim end =
-        starts[axis] + (sizes[axis] - Dim(1)) * Dim(steps[axis]) + Dim(1);
+    Dim end = starts[axis] + (sizes[axis] - Dim(1)) * Dim(steps[axis]) + Dim(1);
     std::optional<int64_t> overrun = (end - dim).constant();
     if (overrun && *overrun > 0 && size != 0)
       return refuse(loc, "slice: axis ", axis, " of size ", dim.str(),
@@ -185,8 +181,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   for (Value part : op.getParts().drop_front()) {
     if (failed(checkSameElement(loc, "concat", "the first part", first,
                                 "another", part)) ||
-        failed(checkOtherAxes(loc, "concat", "part", dims, "part",
-                              dimsOf(part), axis)))
+        failed(checkOtherAxes(loc, "concat", "part", dims, "part", dimsOf(part),
+                              axis)))
       return failure();
     total[axis] += dimOf(part, axis);
   }
@@ -226,9 +222,8 @@ static LogicalResult checkKind(Loc loc, StringRef op, ReduceKind kind,
   bool logical = kind == ReduceKind::any || kind == ReduceKind::all;
   if (logical == isBool(elementOf(x)))
     return success();
-  return refuse(loc, op, ": ", stringifyReduceKind(kind), " of ",
-                elementOf(x), "; ",
-                logical ? "it needs booleans" : "it needs numbers");
+  return refuse(loc, op, ": ", stringifyReduceKind(kind), " of ", elementOf(x),
+                "; ", logical ? "it needs booleans" : "it needs numbers");
 }
 
 LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
@@ -251,8 +246,8 @@ LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult ArgReduceOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                            Adaptor op, Types &types) {
+LogicalResult ArgReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
+                                            Types &types) {
   Dims dims = dimsOf(op.getX());
   int64_t axis = op.getAxis();
   if (op.getKind() != ReduceKind::max && op.getKind() != ReduceKind::min)
@@ -267,18 +262,17 @@ LogicalResult ArgReduceOp::inferReturnTypes(MLIRContext *, Loc loc,
 
 LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
                                           Types &types) {
-  if (failed(checkAxis(loc, "softmax", op.getAxis(),
-                       dimsOf(op.getX()).size())))
+  if (failed(checkAxis(loc, "softmax", op.getAxis(), dimsOf(op.getX()).size())))
     return failure();
   types.push_back(op.getX().getType());
   return success();
 }
 
-LogicalResult CumulativeOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                             Adaptor op, Types &types) {
+LogicalResult CumulativeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
+                                             Types &types) {
   if (failed(checkKind(loc, "cumulative", op.getKind(), op.getX())) ||
-      failed(checkAxis(loc, "cumulative", op.getAxis(),
-                       dimsOf(op.getX()).size())))
+      failed(
+          checkAxis(loc, "cumulative", op.getAxis(), dimsOf(op.getX()).size())))
     return failure();
   types.push_back(op.getX().getType());
   return success();
@@ -317,8 +311,8 @@ LogicalResult TakeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult TakeAlongOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                            Adaptor op, Types &types) {
+LogicalResult TakeAlongOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
+                                            Types &types) {
   Dims x = dimsOf(op.getX()), indices = dimsOf(op.getIndices());
   if (failed(checkAxis(loc, "take_along", op.getAxis(), x.size())) ||
       failed(checkOtherAxes(loc, "take_along", "x", x, "indices", indices,
@@ -382,9 +376,8 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
     std::swap(rows, columns);
   if (lhs.back() != rows)
     return refuse(loc, "matmul: ", str(lhs), " by ", str(rhs),
-                  op.getTransposed() ? " transposed" : "",
-                  ": the inner sizes ", lhs.back().str(), " and ", rows.str(),
-                  " differ");
+                  op.getTransposed() ? " transposed" : "", ": the inner sizes ",
+                  lhs.back().str(), " and ", rows.str(), " differ");
   ArrayRef<Dim> leftBatch = ArrayRef(lhs).drop_back(2);
   ArrayRef<Dim> rightBatch = ArrayRef(rhs).drop_back(2);
   if (!rightBatch.empty() && leftBatch != rightBatch)
@@ -400,11 +393,12 @@ LogicalResult PackedMatmulOp::inferReturnTypes(MLIRContext *, Loc loc,
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
   int64_t columns = op.getColumns();
   if (lhs.size() < 2)
-    return refuse(loc, "packed_matmul: the left side needs at least two "
-                       "axes, found ",
+    return refuse(loc,
+                  "packed_matmul: the left side needs at least two "
+                  "axes, found ",
                   str(lhs));
-  if (failed(checkRank(loc, "packed_matmul", "the packed side", op.getRhs(),
-                       3)) ||
+  if (failed(
+          checkRank(loc, "packed_matmul", "the packed side", op.getRhs(), 3)) ||
       failed(checkSameElement(loc, "packed_matmul", "the left side",
                               op.getLhs(), "the packed side", op.getRhs())) ||
       failed(checkSize(loc, "packed_matmul", "the depth of the packed side",
@@ -455,8 +449,8 @@ LogicalResult Conv1dOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
                   " output channels do not divide into ", groups.str(),
                   " groups");
   Dim reach = (weight[2] - Dim(1)) * Dim(dilation) + Dim(1);
-  Dim time = Dim::floorDiv(x[2] + Dim(low) + Dim(high) - reach, Dim(stride)) +
-             Dim(1);
+  Dim time =
+      Dim::floorDiv(x[2] + Dim(low) + Dim(high) - reach, Dim(stride)) + Dim(1);
   if (time.constant().value_or(0) < 0)
     return refuse(loc, "conv1d: the kernel reaches over ", reach.str(),
                   " steps, x has ", x[2].str(), " with its padding ",

@@ -88,8 +88,7 @@ DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
                          << "\" in the encoding";
   }
   if (!anyDynamic)
-    return emitError()
-           << "a shape of constants needs no #mapsto.dims encoding";
+    return emitError() << "a shape of constants needs no #mapsto.dims encoding";
   return success();
 }
 

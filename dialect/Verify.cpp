@@ -57,11 +57,11 @@ static LogicalResult checkCanonical(Operation *op, StringRef what,
                                     StringRef text) {
   FailureOr<Dim> dim = Dim::parse(text);
   if (failed(dim))
-    return op->emitOpError() << what << " \"" << text
-                             << "\" is not an expression over symbols";
+    return op->emitOpError()
+           << what << " \"" << text << "\" is not an expression over symbols";
   if (std::string canonical = dim->str(); canonical != text)
-    return op->emitOpError() << what << " \"" << text
-                             << "\" must be written \"" << canonical << "\"";
+    return op->emitOpError() << what << " \"" << text << "\" must be written \""
+                             << canonical << "\"";
   return success();
 }
 
@@ -95,9 +95,9 @@ LogicalResult WeightOp::verify() {
   int64_t columns = (*source)[getTransposed() ? 0 : 1];
   int64_t panels = columns / panel + (columns % panel != 0);
   if (type.getShape() != ArrayRef<int64_t>{panels, depth, panel})
-    return emitOpError() << "packed, a matrix of " << depth << " by "
-                         << columns << " is tensor<" << panels << "x" << depth
-                         << "x" << panel << ">, found " << type;
+    return emitOpError() << "packed, a matrix of " << depth << " by " << columns
+                         << " is tensor<" << panels << "x" << depth << "x"
+                         << panel << ">, found " << type;
   return success();
 }
 
@@ -141,8 +141,8 @@ static LogicalResult checkSameElement(Operation *op) {
   Type to = elementTypeOf(op->getResult(0));
   if (from == to)
     return success();
-  return op->emitOpError() << "keeps the element type, found " << from
-                           << " to " << to;
+  return op->emitOpError() << "keeps the element type, found " << from << " to "
+                           << to;
 }
 
 LogicalResult BroadcastOp::verify() {
@@ -166,8 +166,8 @@ LogicalResult ReshapeOp::verify() {
   Dim before = numElements(from), after = numElements(to);
   if (before == after)
     return success();
-  return emitOpError() << str(from) << " has " << before.str()
-                       << " elements, " << str(to) << " has " << after.str();
+  return emitOpError() << str(from) << " has " << before.str() << " elements, "
+                       << str(to) << " has " << after.str();
 }
 
 //===----------------------------------------------------------------------===//
@@ -209,9 +209,9 @@ static LogicalResult checkScore(AttentionOp op) {
     Dim key = dimsOf(op.getKeys().front()).back();
     if (query == key)
       return success();
-    return op.emitOpError() << "the dot product of queries of "
-                            << query.str() << " and keys of " << key.str()
-                            << " features; they must be equal";
+    return op.emitOpError()
+           << "the dot product of queries of " << query.str() << " and keys of "
+           << key.str() << " features; they must be equal";
   }
   Block &block = op.getScore().front();
   SmallVector<Type> expected;
@@ -339,10 +339,9 @@ static LogicalResult checkYields(LoopOp op, OperandRange yielded,
     }
     if (!isTime(dimsOf(result), axis, count) ||
         withoutAxis(result, axis) != value.getType())
-      return op.emitOpError()
-             << "output " << i - states << " is " << result << ", expected "
-             << value.getType() << " stacked " << count.str()
-             << " times along axis " << axis;
+      return op.emitOpError() << "output " << i - states << " is " << result
+                              << ", expected " << value.getType() << " stacked "
+                              << count.str() << " times along axis " << axis;
   }
   return success();
 }
@@ -356,8 +355,8 @@ LogicalResult ScanOp::verifyRegions() {
   for (Value sequence : getSequences()) {
     if (!isTime(dimsOf(sequence), axis, count))
       return emitOpError() << "a sequence is " << str(dimsOf(sequence))
-                           << ", expected " << count.str()
-                           << " steps on axis " << axis;
+                           << ", expected " << count.str() << " steps on axis "
+                           << axis;
     expected.push_back(withoutAxis(sequence.getType(), axis));
   }
   if (getBody().front().getArgumentTypes() != TypeRange(expected))
@@ -410,8 +409,7 @@ LogicalResult KernelOp::verify() {
   YieldOp yield = yieldOf(*this, getBody(), "body");
   if (!yield)
     return failure();
-  if (yield.getValues().getTypes() !=
-      TypeRange(getFunctionType().getResults()))
+  if (yield.getValues().getTypes() != TypeRange(getFunctionType().getResults()))
     return emitOpError("the body yields other types than the kernel's");
   return success();
 }

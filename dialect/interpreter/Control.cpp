@@ -7,8 +7,7 @@ using namespace mlir;
 namespace mapsto {
 
 // Writes `step` into `to` at one index of `axis`.
-static void stack(Tensor &to, const Tensor &step, int64_t axis,
-                  int64_t index) {
+static void stack(Tensor &to, const Tensor &step, int64_t axis, int64_t index) {
   AxisView view(to.shape, axis);
   int64_t from = 0;
   for (int64_t o = 0; o != view.outer; ++o)
@@ -52,12 +51,11 @@ static LogicalResult repeat(RepeatOp op, Call &call) {
 }
 
 static LogicalResult launch(LaunchOp op, Call &call) {
-  auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(
-      op, op.getKernelAttr());
+  auto kernel =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr());
   if (!kernel)
     return call.fail("there is no kernel '" + op.getKernel() + "'");
-  auto results =
-      call.run.runBlock(kernel.getBody().front(), call.operands);
+  auto results = call.run.runBlock(kernel.getBody().front(), call.operands);
   if (failed(results))
     return failure();
   for (auto [result, value] : llvm::zip_equal(call.results, *results))

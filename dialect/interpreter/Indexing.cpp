@@ -116,8 +116,7 @@ static LogicalResult update(UpdateOp op, Call &call) {
   for (int64_t o = 0; o != part.outer; ++o)
     for (int64_t a = 0; a != part.length; ++a)
       for (int64_t i = 0; i != part.inner; ++i)
-        copyElement(result, view.at(o, first + a, i), values,
-                    part.at(o, a, i));
+        copyElement(result, view.at(o, first + a, i), values, part.at(o, a, i));
   return success();
 }
 

@@ -35,8 +35,8 @@ static std::string placeOf(Location loc) {
     auto file = dyn_cast<FileLineColLoc>(inner);
     if (!file)
       return WalkResult::advance();
-    place = (file.getFilename().getValue() + ":" + Twine(file.getLine()) +
-             ":" + Twine(file.getColumn()))
+    place = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
+             Twine(file.getColumn()))
                 .str();
     return WalkResult::interrupt();
   });
@@ -63,8 +63,7 @@ FailureOr<int64_t> Evaluation::sizeOf(Location loc, const Dim &dim) {
     return fail(loc, "the size " + dim.str() +
                          " has no value in this run, or one too large");
   if (*size < 0)
-    return fail(loc,
-                "the size " + dim.str() + " is " + Twine(*size) + " here");
+    return fail(loc, "the size " + dim.str() + " is " + Twine(*size) + " here");
   return *size;
 }
 
@@ -159,8 +158,7 @@ Evaluation::runBlock(Block &block, ArrayRef<const Tensor *> arguments) {
 FailureOr<std::vector<Tensor>>
 Evaluation::runRegion(Region &region, ArrayRef<const Tensor *> arguments) {
   bool before = std::exchange(observing, false);
-  FailureOr<std::vector<Tensor>> results =
-      runBlock(region.front(), arguments);
+  FailureOr<std::vector<Tensor>> results = runBlock(region.front(), arguments);
   observing = before;
   return results;
 }

@@ -25,9 +25,7 @@ using IntegerBinary = int64_t (*)(int64_t, int64_t);
 // Whole numbers wrap: computed unsigned, where that is defined.
 static int64_t wrap(uint64_t value) { return static_cast<int64_t>(value); }
 
-static double signOf(double x) {
-  return std::isnan(x) ? x : (x > 0) - (x < 0);
-}
+static double signOf(double x) { return std::isnan(x) ? x : (x > 0) - (x < 0); }
 
 static double sigmoid(double x) {
   // Of the two forms that are equal the one whose exponential cannot overflow.

@@ -167,9 +167,9 @@ static void gruStep(const Layer &layer, bool resetBefore, const double *x,
   }
   for (size_t u = 0; u != H; ++u) {
     double update = gate(1, u);
-    double recurrent =
-        resetBefore ? layer.fromState(2 * H + u, resetState.data())
-                    : reset[u] * layer.fromState(2 * H + u, h.data());
+    double recurrent = resetBefore
+                           ? layer.fromState(2 * H + u, resetState.data())
+                           : reset[u] * layer.fromState(2 * H + u, h.data());
     double candidate = std::tanh(layer.fromInput(2 * H + u, x) + recurrent);
     next[u] = (1 - update) * candidate + update * h[u];
   }
@@ -212,27 +212,27 @@ recur(Op op, Call &call, ArrayRef<const Tensor *> initial,
 }
 
 static LogicalResult rnn(RnnOp op, Call &call) {
-  return recur(op, call, {call.valueOf(op.getH0())},
-               [&](const Layer &layer, const double *x,
-                   std::vector<Row> &states) {
-                 rnnStep(layer, op.getNonlinearity(), x, states[0]);
-               });
+  return recur(
+      op, call, {call.valueOf(op.getH0())},
+      [&](const Layer &layer, const double *x, std::vector<Row> &states) {
+        rnnStep(layer, op.getNonlinearity(), x, states[0]);
+      });
 }
 
 static LogicalResult lstm(LstmOp op, Call &call) {
-  return recur(op, call, {call.valueOf(op.getH0()), call.valueOf(op.getC0())},
-               [&](const Layer &layer, const double *x,
-                   std::vector<Row> &states) {
-                 lstmStep(layer, x, states[0], states[1]);
-               });
+  return recur(
+      op, call, {call.valueOf(op.getH0()), call.valueOf(op.getC0())},
+      [&](const Layer &layer, const double *x, std::vector<Row> &states) {
+        lstmStep(layer, x, states[0], states[1]);
+      });
 }
 
 static LogicalResult gru(GruOp op, Call &call) {
-  return recur(op, call, {call.valueOf(op.getH0())},
-               [&](const Layer &layer, const double *x,
-                   std::vector<Row> &states) {
-                 gruStep(layer, op.getResetBefore(), x, states[0]);
-               });
+  return recur(
+      op, call, {call.valueOf(op.getH0())},
+      [&](const Layer &layer, const double *x, std::vector<Row> &states) {
+        gruStep(layer, op.getResetBefore(), x, states[0]);
+      });
 }
 
 void addRecurrenceRules(RuleTable &rules) {

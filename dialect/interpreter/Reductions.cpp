@@ -99,8 +99,7 @@ static LogicalResult reduce(ReduceOp op, Call &call) {
   Shape own = stridesOf(result.shape), strides;
   size_t kept = 0;
   for (int64_t axis = 0; axis != x.rank(); ++axis)
-    strides.push_back(llvm::is_contained(op.getAxes(), axis) ? 0
-                                                             : own[kept++]);
+    strides.push_back(llvm::is_contained(op.getAxes(), axis) ? 0 : own[kept++]);
   size_t from = 0;
   forEachPosition(x.shape, strides, 0, [&](int64_t to) {
     if (x.isFloat())
@@ -170,8 +169,7 @@ static LogicalResult cumulative(CumulativeOp op, Call &call) {
       for (int64_t i = 0; i != view.inner; ++i) {
         auto running = initial;
         for (int64_t n = 0; n != view.length; ++n) {
-          int64_t at =
-              view.at(o, op.getReverse() ? view.length - 1 - n : n, i);
+          int64_t at = view.at(o, op.getReverse() ? view.length - 1 - n : n, i);
           auto before = running;
           running = combine(kind, running, from[at]);
           to[at] = op.getExclusive() ? before : running;

@@ -111,8 +111,7 @@ struct AxisView {
 /// position = offset + sum of index * stride.
 template <typename Fn>
 void forEachPosition(llvm::ArrayRef<int64_t> shape,
-                     llvm::ArrayRef<int64_t> strides, int64_t offset,
-                     Fn &&fn) {
+                     llvm::ArrayRef<int64_t> strides, int64_t offset, Fn &&fn) {
   int64_t count = countOf(shape);
   Shape index(shape.size());
   int64_t position = offset;

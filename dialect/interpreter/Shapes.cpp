@@ -38,7 +38,8 @@ static LogicalResult reshape(ReshapeOp, Call &call) {
   const Tensor &x = call.in(0);
   if (x.size() != call.out().size())
     return call.fail("reshape of " + str(x.shape) + " to " +
-                     str(call.out().shape) + ": the sizes do not multiply to "
+                     str(call.out().shape) +
+                     ": the sizes do not multiply to "
                      "the same");
   call.out().f = x.f;
   call.out().i = x.i;

@@ -9,9 +9,9 @@
 #ifndef MAPSTO_DIALECT_INTERPRETER_TENSOR_H
 #define MAPSTO_DIALECT_INTERPRETER_TENSOR_H
 
-#include "llvm/ADT/SmallVector.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
 #include <string>

@@ -155,8 +155,7 @@ Sample sample(std::mt19937 &random, const Values &values, int depth) {
   case 3:
     return {Dim::floorDiv(a.dim, Dim(divisor)), floorDivide(a.value, divisor)};
   case 4:
-    return {Dim::ceilDiv(a.dim, Dim(divisor)),
-            -floorDivide(-a.value, divisor)};
+    return {Dim::ceilDiv(a.dim, Dim(divisor)), -floorDivide(-a.value, divisor)};
   case 5:
     return {Dim::mod(a.dim, Dim(divisor)),
             a.value - divisor * floorDivide(a.value, divisor)};
@@ -192,8 +191,8 @@ TEST(Dims, TensorTypes) {
   EXPECT_TRUE(hasSizes(type));
   EXPECT_EQ(tensorOf({Dim(2), Dim(3)}, f32),
             mlir::RankedTensorType::get({2, 3}, f32));
-  EXPECT_FALSE(hasSizes(
-      mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, f32)));
+  EXPECT_FALSE(
+      hasSizes(mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, f32)));
   EXPECT_EQ(str(dims), "[B, 3]");
   EXPECT_EQ(numElements(dims).str(), "3*B");
 }

@@ -1,7 +1,7 @@
 //===- interpreter_test.cpp - The rules, against numbers done by hand -----===//
 
-#include "dialect/interpreter/Interpreter.h"
 #include "dialect/MapstoDialect.h"
+#include "dialect/interpreter/Interpreter.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -18,10 +18,11 @@ namespace {
 
 class InterpreterTest : public ::testing::Test {
 protected:
-  InterpreterTest() : f32(mlir::Float32Type::get(&context)),
-                      f16(mlir::Float16Type::get(&context)),
-                      i64(mlir::IntegerType::get(&context, 64)),
-                      i32(mlir::IntegerType::get(&context, 32)) {
+  InterpreterTest()
+      : f32(mlir::Float32Type::get(&context)),
+        f16(mlir::Float16Type::get(&context)),
+        i64(mlir::IntegerType::get(&context, 64)),
+        i32(mlir::IntegerType::get(&context, 32)) {
     context.loadDialect<MapstoDialect, mlir::func::FuncDialect>();
   }
 
@@ -56,10 +57,9 @@ protected:
       return found == weights.end() ? mlir::FailureOr<Tensor>()
                                     : mlir::FailureOr<Tensor>(found->second);
     });
-    interpreter.setObserver(
-        [&](mlir::Operation *op, llvm::ArrayRef<Tensor>) {
-          observed.push_back(op->getName().stripDialect().str());
-        });
+    interpreter.setObserver([&](mlir::Operation *op, llvm::ArrayRef<Tensor>) {
+      observed.push_back(op->getName().stripDialect().str());
+    });
     auto results = interpreter.run(
         module->lookupSymbol<mlir::func::FuncOp>("main"), arguments, error);
     return mlir::succeeded(results) ? *results : std::vector<Tensor>();
@@ -124,9 +124,9 @@ TEST_F(InterpreterTest, NarrowIntegersWrapAndHalvesRound) {
       %b = mapsto.cast %f : tensor<4xf32> to tensor<4xi1>
       return %s, %t, %i, %b : tensor<2xi32>, tensor<f16>, tensor<4xi32>, tensor<4xi1>
     })";
-  auto results = run(text, {ints(i32, {2}, {2147483647, 5}),
-                            floats(f16, {}, {1025.25}),
-                            floats({4}, {-2.7, 2.7, 0, 0.25})});
+  auto results =
+      run(text, {ints(i32, {2}, {2147483647, 5}), floats(f16, {}, {1025.25}),
+                 floats({4}, {-2.7, 2.7, 0, 0.25})});
   ASSERT_EQ(results.size(), 4u) << error;
   expectNear(results[0], {2}, {-2, 10});
   expectNear(results[1], {}, {2050}); // 2050.5 has no half-precision value
@@ -182,8 +182,8 @@ TEST_F(InterpreterTest, Reductions) {
       %v, %i = mapsto.topk %x {k = 2 : i64} : (tensor<2x3xf32>) -> (tensor<2x2xf32>, tensor<2x2xi64>)
       return %s, %m, %e, %a, %c, %v, %i : tensor<3xf32>, tensor<f32>, tensor<2xf32>, tensor<2xi64>, tensor<2x3xf32>, tensor<2x2xf32>, tensor<2x2xi64>
     })";
-  auto results = run(
-      text, {floats({2, 3}, {3, 1, 2, 5, 5, 4}), Tensor(f32, {2, 0})});
+  auto results =
+      run(text, {floats({2, 3}, {3, 1, 2, 5, 5, 4}), Tensor(f32, {2, 0})});
   ASSERT_EQ(results.size(), 7u) << error;
   expectNear(results[0], {3}, {8, 6, 6});
   expectNear(results[1], {}, {5});
@@ -216,8 +216,7 @@ TEST_F(InterpreterTest, Indexing) {
   expectNear(results[1], {3, 2}, {1, 62, 3, 4, 45, 6});
   expectNear(results[2], {3, 2}, {1, 2, 10, 20, 30, 40});
   EXPECT_TRUE(run(text, {x, ints({2}, {0, 3}), updates}).empty());
-  EXPECT_NE(error.find("index 3 is out of range for size 3"),
-            std::string::npos)
+  EXPECT_NE(error.find("index 3 is out of range for size 3"), std::string::npos)
       << error;
 }
 
@@ -247,8 +246,8 @@ TEST_F(InterpreterTest, MatmulSharesOneMatrix) {
       %z = mapsto.matmul %x, %w {transposed} : (tensor<2x1x2xf32>, tensor<2x2xf32>) -> tensor<2x1x2xf32>
       return %y, %z : tensor<2x1x2xf32>, tensor<2x1x2xf32>
     })";
-  auto results = run(text, {floats({2, 1, 2}, {1, 2, 3, 4}),
-                            floats({2, 2}, {1, 2, 3, 4})});
+  auto results = run(
+      text, {floats({2, 1, 2}, {1, 2, 3, 4}), floats({2, 2}, {1, 2, 3, 4})});
   ASSERT_EQ(results.size(), 2u) << error;
   expectNear(results[0], {2, 1, 2}, {7, 10, 15, 22});
   expectNear(results[1], {2, 1, 2}, {5, 11, 11, 25});
@@ -290,8 +289,8 @@ TEST_F(InterpreterTest, AttentionNormalizers) {
                              floats({3, 1}, {1, 10, 100})};
   double e1 = std::exp(0.5), e3 = std::exp(1.5), e2 = std::exp(1.0);
   double sum = e1 + e2 + e3;
-  auto results = run(attention("attributes {scale = 0.5 : f64}", "", ""),
-                     inputs);
+  auto results =
+      run(attention("attributes {scale = 0.5 : f64}", "", ""), inputs);
   ASSERT_EQ(results.size(), 2u) << error;
   expectNear(results[1], {1, 3}, {e1 / sum, e3 / sum, e2 / sum});
   expectNear(results[0], {1, 1}, {(e1 + 10 * e3 + 100 * e2) / sum});
@@ -435,10 +434,10 @@ TEST_F(InterpreterTest, RecurrencesOfOneUnit) {
       %o4, %h4 = mapsto.gru %x, %g, %g bias_hh(%b) {axis = 1 : i64, reset_before} : (tensor<1x2x1xf32>, tensor<3x1xf32>, tensor<3x1xf32>, tensor<3xf32>) -> (tensor<1x2x1xf32>, tensor<1x1xf32>)
       return %h1, %h2, %c2, %h3, %h4 : tensor<1x1xf32>, tensor<1x1xf32>, tensor<1x1xf32>, tensor<1x1xf32>, tensor<1x1xf32>
     })";
-  auto results = run(
-      text, {floats({1, 2, 1}, {1, 2}), floats({1, 1}, {0.5}),
-             floats({4, 1}, {0.1, 0.2, 0.3, 0.4}),
-             floats({3, 1}, {0.1, 0.2, 0.3}), floats({3}, {0, 0, 0.5})});
+  auto results =
+      run(text, {floats({1, 2, 1}, {1, 2}), floats({1, 1}, {0.5}),
+                 floats({4, 1}, {0.1, 0.2, 0.3, 0.4}),
+                 floats({3, 1}, {0.1, 0.2, 0.3}), floats({3}, {0, 0, 0.5})});
   ASSERT_EQ(results.size(), 5u) << error;
   auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   double h = std::tanh(0.5);
@@ -458,8 +457,8 @@ TEST_F(InterpreterTest, RecurrencesOfOneUnit) {
     double r = sigmoid(0.1 * (x + after)), z = sigmoid(0.2 * (x + after));
     after = (1 - z) * std::tanh(0.3 * x + r * (0.3 * after + 0.5)) + z * after;
     r = sigmoid(0.1 * (x + before)), z = sigmoid(0.2 * (x + before));
-    before = (1 - z) * std::tanh(0.3 * x + 0.3 * (r * before) + 0.5) +
-             z * before;
+    before =
+        (1 - z) * std::tanh(0.3 * x + 0.3 * (r * before) + 0.5) + z * before;
   }
   expectNear(results[3], {1, 1}, {after});
   expectNear(results[4], {1, 1}, {before});
@@ -483,7 +482,10 @@ TEST_F(InterpreterTest, KernelsRunAsTheirOps) {
 }
 
 TEST_F(InterpreterTest, BytesRoundTrip) {
-  mlir::Type types[] = {f32, f16, i64, i32,
+  mlir::Type types[] = {f32,
+                        f16,
+                        i64,
+                        i32,
                         mlir::BFloat16Type::get(&context),
                         mlir::Float64Type::get(&context),
                         mlir::IntegerType::get(&context, 8),
