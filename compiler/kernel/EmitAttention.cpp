@@ -18,6 +18,7 @@
 
 #include "compiler/kernel/GroupEmitter.h"
 #include "compiler/kernel/MaskBounds.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 
@@ -332,6 +333,7 @@ private:
   /// The scalar that a region yields, in the place at hand.
   Value regionValue(Block &region) {
     KernelEmitter::HoistLimit limit(e);
+    llvm::SaveAndRestore lanes(e.inLaneRegion, true);
     return e.element(region.getTerminator()->getOperand(0), {});
   }
 

@@ -71,6 +71,9 @@ public:
     if (p.packed)
       panel = *dimsOf(p.rhs)[2].constant();
     vectors = panel / e.lanes;
+    // A narrow matrix leaves the panel's last vectors empty.
+    if (std::optional<int64_t> n = p.n.constant())
+      vectors = std::clamp<int64_t>(llvm::divideCeil(*n, e.lanes), 1, vectors);
   }
 
   void emit(Value begin, Value end) {

@@ -211,6 +211,15 @@ public:
     ~HoistLimit() { e.hoistLimit = before; }
   };
 
+  /// Can a value at these indices differ from lane to lane? In a region that is
+  /// evaluated for a vector of keys it can, whatever its indices.
+  bool varies(llvm::ArrayRef<Index> indices) const {
+    return inLaneRegion || llvm::any_of(indices, [](const Index &i) {
+             return i.kind != Index::Uniform;
+           });
+  }
+  bool inLaneRegion = false;
+
 private:
   struct Scope {
     mlir::Block *block;

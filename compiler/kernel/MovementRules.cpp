@@ -129,15 +129,10 @@ Value guarded(KernelEmitter &e, Value condition, Value otherwise,
   return arith::SelectOp::create(e.b, condition, v, e.splat(otherwise));
 }
 
-bool anyLanes(ArrayRef<Index> indices) {
-  return llvm::any_of(indices,
-                      [](const Index &i) { return i.kind != Index::Uniform; });
-}
-
 /// As guarded, but a scalar where no index varies over lanes.
 Value guardedAt(KernelEmitter &e, ArrayRef<Index> indices, Value condition,
                 Value otherwise, function_ref<Value()> value) {
-  if (anyLanes(indices) || e.isVector(otherwise))
+  if (e.varies(indices) || e.isVector(otherwise))
     return guarded(e, condition, otherwise, value);
   return e.branch(
       condition, {otherwise.getType()},

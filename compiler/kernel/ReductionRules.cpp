@@ -8,11 +8,6 @@ namespace mapsto {
 
 namespace {
 
-bool anyLanes(ArrayRef<Index> indices) {
-  return llvm::any_of(indices,
-                      [](const Index &i) { return i.kind != Index::Uniform; });
-}
-
 /// Loops over `axes` (all but the innermost handled by `body`), carrying one
 /// accumulator.
 Value nest(KernelEmitter &e, ArrayRef<Dim> sizes, Value init,
@@ -51,7 +46,7 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
 
   // Along contiguous elements the lanes share the work; otherwise each lane
   // has its own sum.
-  bool lanes = anyLanes(indices);
+  bool lanes = e.varies(indices);
   bool across = !lanes && !axes.empty() && axes.back() == rank - 1 &&
                 dims[rank - 1] != Dim(1);
   SmallVector<Dim> outer;
@@ -88,7 +83,7 @@ Value argReduce(KernelEmitter &e, ArgReduceOp op, ArrayRef<Index> indices) {
   int64_t axis = op.getAxis();
   Type type = elementTypeOf(op.getX());
   bool isFloat = isa<FloatType>(type);
-  bool lanes = anyLanes(indices);
+  bool lanes = e.varies(indices);
   Indices at(indices);
   at.insert(at.begin() + axis, e.uniform(0));
 
@@ -149,7 +144,7 @@ Value matmul(KernelEmitter &e, MatmulOp op, ArrayRef<Index> indices) {
   left.push_back({});
   right.push_back({});
   right.push_back({});
-  bool lanes = anyLanes(indices);
+  bool lanes = e.varies(indices);
   Value sum = e.loop(
       e.idx(0), e.dim(lhs.back()), 1,
       start(e, ReduceKind::sum, accumulator, lanes),
@@ -180,7 +175,7 @@ Value convolve(KernelEmitter &e, Value x, ArrayRef<Index> indices,
                function_ref<std::pair<Index, Value>(Value k)> tap,
                function_ref<Value(Value c, Value k)> weight) {
   Type accumulator = KernelEmitter::accumulatorType(type);
-  bool lanes = anyLanes(indices);
+  bool lanes = e.varies(indices);
   SmallVector<Value> ivs;
   Value sum = nest(
       e, {channels, Dim(taps)},
