@@ -1,4 +1,4 @@
-//===- arena.h - where intermediate values lie -----------------------------===//
+//===- arena.h - where intermediate values lie ----------------------------===//
 //
 // Buffers whose lives do not meet share memory. Finding the smallest arena is
 // NP-hard; placing the largest first, each into the smallest gap that holds it,

@@ -185,7 +185,8 @@ const char *mapsto_dim_text(const mapsto_artifact *artifact, mapsto_role role,
   if (index >= mapsto_count(artifact, role))
     return nullptr;
   const Manifest &m = artifact->manifest;
-  Records<uint32_t> dims = m.list(described(artifact, role, uint32_t(index)).dims);
+  Records<uint32_t> dims =
+      m.list(described(artifact, role, uint32_t(index)).dims);
   if (axis < 0 || uint32_t(axis) >= dims.count)
     return nullptr;
   return m.text(m.exprs[dims[uint32_t(axis)]].text);
@@ -194,7 +195,9 @@ const char *mapsto_dim_text(const mapsto_artifact *artifact, mapsto_role role,
 int mapsto_find(const mapsto_artifact *artifact, mapsto_role role,
                 const char *name) {
   for (size_t i = 0, n = mapsto_count(artifact, role); i < n; ++i)
-    if (equal(artifact->manifest.text(described(artifact, role, uint32_t(i)).name), name))
+    if (equal(artifact->manifest.text(
+                  described(artifact, role, uint32_t(i)).name),
+              name))
       return int(i);
   return -1;
 }

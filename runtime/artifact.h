@@ -1,4 +1,4 @@
-//===- artifact.h - an opened model, and how failures are told -------------===//
+//===- artifact.h - an opened model, and how failures are told ------------===//
 
 #ifndef MAPSTO_RUNTIME_ARTIFACT_H
 #define MAPSTO_RUNTIME_ARTIFACT_H
@@ -25,8 +25,9 @@ struct mapsto_artifact {
 namespace mapsto::runtime {
 
 /// Sets the text that mapsto_last_error gives, and returns `status`.
-__attribute__((format(printf, 2, 3))) mapsto_status
-fail(mapsto_status status, const char *format, ...);
+__attribute__((format(printf, 2, 3))) mapsto_status fail(mapsto_status status,
+                                                         const char *format,
+                                                         ...);
 
 /// Maps the weights that lie beside an artifact, `directory`/`name`, and checks
 /// them against the manifest.

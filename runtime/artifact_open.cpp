@@ -1,4 +1,4 @@
-//===- artifact_open.cpp - a compiled shared library as an artifact --------===//
+//===- artifact_open.cpp - a compiled shared library as an artifact -------===//
 //
 // Apart from the rest, so that executables, which never open one, do not pull
 // in the dynamic loader.
@@ -38,8 +38,8 @@ mapsto_status mapsto_artifact_open(const char *path,
   }
   String directory;
   addDirectory(directory, path);
-  if (mapsto_status status = mapsto_artifact_from_image(
-          image, directory.c_str(), artifact)) {
+  if (mapsto_status status =
+          mapsto_artifact_from_image(image, directory.c_str(), artifact)) {
     dlclose(library);
     return status;
   }

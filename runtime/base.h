@@ -1,4 +1,4 @@
-//===- base.h - the few containers the runtime needs -----------------------===//
+//===- base.h - the few containers the runtime needs ----------------------===//
 //
 // A compiled model links with libc and libm alone, so the runtime has its own
 // growable array and text instead of the C++ library's. Elements of an Array
@@ -81,8 +81,8 @@ private:
     size_t next = capacity * 2 > n ? capacity * 2 : n;
     T *grown = n > SIZE_MAX / 2 / sizeof(T)
                    ? nullptr
-                   : static_cast<T *>(realloc(static_cast<void *>(items),
-                                              next * sizeof(T)));
+                   : static_cast<T *>(
+                         realloc(static_cast<void *>(items), next * sizeof(T)));
     if (!grown) {
       fputs("out of memory\n", stderr);
       abort();

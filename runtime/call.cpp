@@ -1,4 +1,4 @@
-//===- call.cpp - what the typed functions of a compiled library call ------===//
+//===- call.cpp - what the typed functions of a compiled library call -----===//
 
 #include "runtime/session.h"
 
@@ -33,8 +33,8 @@ mapsto_status mapsto_session_call(mapsto_session *session,
       if (evaluate(m, dims[axis], symbols, sizes[axis]) != ExprError::None)
         sizes[axis] = -1; // refused below, with the input's name
     if (mapsto_status status = mapsto_session_bind_input(
-            session, i, mapsto_dtype(m.inputs[i].dtype), sizes,
-            int(dims.count), inputs[i]))
+            session, i, mapsto_dtype(m.inputs[i].dtype), sizes, int(dims.count),
+            inputs[i]))
       return status;
   }
   if (mapsto_status status = settle(*session))

@@ -24,6 +24,11 @@ int exitCode(mapsto_status status) {
   }
 }
 
+bool endsWith(const char *text, const char *end) {
+  size_t n = strlen(text), m = strlen(end);
+  return n >= m && equal(text + n - m, end);
+}
+
 /// A value the command line gives for an input or a state, or expects of an
 /// output.
 struct Given {
@@ -61,7 +66,8 @@ struct Command {
                   : kDone;
   }
 
-  //===--- Names -----------------------------------------------------------===//
+  //===--- Names
+  //-----------------------------------------------------------===//
 
   /// Finds the tensor that an option names.
   int find(mapsto_role role, const NamedText &named, const char *kind,
@@ -113,7 +119,8 @@ struct Command {
     return kDone;
   }
 
-  //===--- Values ----------------------------------------------------------===//
+  //===--- Values
+  //----------------------------------------------------------===//
 
   const TensorRecord &record(const Given &given) const {
     return given.role == MAPSTO_INPUT    ? m.inputs[given.index]
@@ -135,8 +142,8 @@ struct Command {
           if (unknown)
             *unknown = i;
         }
-      if (size == 0 && evaluate(m, dims[axis], symbols.data(), size) !=
-                           ExprError::None)
+      if (size == 0 &&
+          evaluate(m, dims[axis], symbols.data(), size) != ExprError::None)
         size = WantedShape::kAny;
     }
     return wanted;
@@ -228,9 +235,8 @@ struct Command {
     for (Given &given : states)
       if (given.text)
         if (mapsto_status status = mapsto_session_write_state(
-                session, given.index, given.value.dtype,
-                given.value.shape.dims, given.value.shape.rank,
-                given.value.data))
+                session, given.index, given.value.dtype, given.value.shape.dims,
+                given.value.shape.rank, given.value.data))
           return status;
     return MAPSTO_OK;
   }
@@ -270,7 +276,8 @@ struct Command {
     return kDone;
   }
 
-  //===--- Results ---------------------------------------------------------===//
+  //===--- Results
+  //---------------------------------------------------------===//
 
   int checkExpectations() {
     int code = kDone;
@@ -289,8 +296,8 @@ struct Command {
       String line;
       bool good = compare(m.text(m.outputs[given.index].name), tensor,
                           given.value, tolerance, line);
-      fprintf(good ? stdout : stderr, "%s%s\n", good ? "" : "error: ",
-              line.c_str());
+      fprintf(good ? stdout : stderr, "%s%s\n",
+              good ? "" : "error: ", line.c_str());
       if (!good)
         code = kFailed;
     }
@@ -317,6 +324,9 @@ struct Command {
                           "--%s %.*s needs @FILE, or - to print it, not `%s`",
                           role == MAPSTO_OUTPUT ? "output" : "save-state",
                           int(n.nameLength), n.name, n.value);
+        if (file && endsWith(n.value, ".npz"))
+          return complain(kWrong, "%s: tensors are written one a file, as .npy",
+                          n.value + 1);
         results.push({role, index, file ? n.value + 1 : nullptr});
       }
       return kDone;
@@ -356,7 +366,8 @@ struct Command {
     return kDone;
   }
 
-  //===--- The whole -------------------------------------------------------===//
+  //===--- The whole
+  //-------------------------------------------------------===//
 
   static mapsto_status restore(void *user) {
     Command &command = *static_cast<Command *>(user);
@@ -397,11 +408,11 @@ struct Command {
     Array<Result> results;
     if (int code = setDims())
       return code;
-    if (int code = collect(inputs, MAPSTO_INPUT, options.inputs, "input",
-                           "inputs"))
+    if (int code =
+            collect(inputs, MAPSTO_INPUT, options.inputs, "input", "inputs"))
       return code;
-    if (int code = collect(states, MAPSTO_STATE, options.states, "state",
-                           "states"))
+    if (int code =
+            collect(states, MAPSTO_STATE, options.states, "state", "states"))
       return code;
     if (int code = collect(expects, MAPSTO_OUTPUT, options.expects, "output",
                            "outputs"))

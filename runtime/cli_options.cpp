@@ -12,14 +12,14 @@ struct OptionKind {
 };
 
 constexpr OptionKind kOptions[] = {
-    {"--input", Takes::Named},      {"--output", Takes::Named},
-    {"--expect", Takes::Named},     {"--dim", Takes::Named},
-    {"--state", Takes::Named},      {"--save-state", Takes::Named},
-    {"--rtol", Takes::Text},        {"--atol", Takes::Text},
-    {"--threads", Takes::Text},     {"--repeat", Takes::Text},
+    {"--input", Takes::Named},       {"--output", Takes::Named},
+    {"--expect", Takes::Named},      {"--dim", Takes::Named},
+    {"--state", Takes::Named},       {"--save-state", Takes::Named},
+    {"--rtol", Takes::Text},         {"--atol", Takes::Text},
+    {"--threads", Takes::Text},      {"--repeat", Takes::Text},
     {"--bench", Takes::MaybeNumber}, {"--profile", Takes::Text},
-    {"--device", Takes::Text},      {"--help", Takes::Nothing},
-    {"-h", Takes::Nothing},         {"--version", Takes::Nothing},
+    {"--device", Takes::Text},       {"--help", Takes::Nothing},
+    {"-h", Takes::Nothing},          {"--version", Takes::Nothing},
 };
 
 bool fail(String &error, const char *format, ...)

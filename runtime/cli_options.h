@@ -1,4 +1,4 @@
-//===- cli_options.h - a command line, taken apart -------------------------===//
+//===- cli_options.h - a command line, taken apart ------------------------===//
 
 #ifndef MAPSTO_RUNTIME_CLI_OPTIONS_H
 #define MAPSTO_RUNTIME_CLI_OPTIONS_H

@@ -185,12 +185,13 @@ bool compare(const char *name, const mapsto_tensor &got, const Value &expected,
       good = a == b;
       difference = good ? 0 : INFINITY;
     } else {
-      good = difference <= tolerance.absolute + tolerance.relative * std::fabs(b);
+      good =
+          difference <= tolerance.absolute + tolerance.relative * std::fabs(b);
     }
     wrong += !good;
     largest = difference > largest ? difference : largest;
-    double excess = good ? difference
-                         : difference - tolerance.relative * std::fabs(b);
+    double excess =
+        good ? difference : difference - tolerance.relative * std::fabs(b);
     // A wrong element is worse than any right one.
     excess = good ? excess / (1 + excess) : 2 + excess;
     if (excess > worstExcess) {

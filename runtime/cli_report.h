@@ -1,4 +1,4 @@
-//===- cli_report.h - what the command line says of tensors and times ------===//
+//===- cli_report.h - what the command line says of tensors and times -----===//
 
 #ifndef MAPSTO_RUNTIME_CLI_REPORT_H
 #define MAPSTO_RUNTIME_CLI_REPORT_H

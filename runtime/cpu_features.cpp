@@ -111,14 +111,14 @@ struct Feature {
 
 // Linux, arch/arm64/include/uapi/asm/hwcap.h.
 constexpr Feature kFeatures[] = {
-    {"fp-armv8", AT_HWCAP, 0}, {"neon", AT_HWCAP, 1},
-    {"aes", AT_HWCAP, 3},      {"sha2", AT_HWCAP, 6},
-    {"crc", AT_HWCAP, 7},      {"lse", AT_HWCAP, 8},
-    {"fullfp16", AT_HWCAP, 10}, {"rdm", AT_HWCAP, 12},
+    {"fp-armv8", AT_HWCAP, 0},   {"neon", AT_HWCAP, 1},
+    {"aes", AT_HWCAP, 3},        {"sha2", AT_HWCAP, 6},
+    {"crc", AT_HWCAP, 7},        {"lse", AT_HWCAP, 8},
+    {"fullfp16", AT_HWCAP, 10},  {"rdm", AT_HWCAP, 12},
     {"complxnum", AT_HWCAP, 14}, {"rcpc", AT_HWCAP, 15},
-    {"dotprod", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
-    {"fp16fml", AT_HWCAP, 23}, {"sve2", AT_HWCAP2, 1},
-    {"i8mm", AT_HWCAP2, 13},   {"bf16", AT_HWCAP2, 14},
+    {"dotprod", AT_HWCAP, 20},   {"sve", AT_HWCAP, 22},
+    {"fp16fml", AT_HWCAP, 23},   {"sve2", AT_HWCAP2, 1},
+    {"i8mm", AT_HWCAP2, 13},     {"bf16", AT_HWCAP2, 14},
 };
 
 bool has(const Feature &feature) {

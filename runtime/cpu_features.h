@@ -1,4 +1,4 @@
-//===- cpu_features.h - does this CPU have what the code needs? ------------===//
+//===- cpu_features.h - does this CPU have what the code needs? -----------===//
 
 #ifndef MAPSTO_RUNTIME_CPU_FEATURES_H
 #define MAPSTO_RUNTIME_CPU_FEATURES_H

@@ -1,4 +1,4 @@
-//===- dtype.h - element types: sizes, names, conversions ------------------===//
+//===- dtype.h - element types: sizes, names, conversions -----------------===//
 
 #ifndef MAPSTO_RUNTIME_DTYPE_H
 #define MAPSTO_RUNTIME_DTYPE_H

@@ -49,7 +49,8 @@ struct Executor {
                   what, (unsigned long long)bytes);
   }
 
-  //===--- Memory ----------------------------------------------------------===//
+  //===--- Memory
+  //----------------------------------------------------------===//
 
   mapsto_status allocate() {
     if (!s.arena.ensure(s.plan.peak))
@@ -114,7 +115,8 @@ struct Executor {
             s.buffers[m.indices[step.buffers.first + i]];
   }
 
-  //===--- Steps -----------------------------------------------------------===//
+  //===--- Steps
+  //-----------------------------------------------------------===//
 
   mapsto_status indexError(const KernelRecord &k,
                            const mapsto_kernel_context &error) {
@@ -132,13 +134,11 @@ struct Executor {
   mapsto_status launch(const StepRecord &step) {
     const KernelSizes &sizes = s.kernelSizes[step.kernel];
     Launch launch{s.artifact->kernels[step.kernel],
-                  s.operands.data() + step.buffers.first,
-                  s.symbols.data(),
-                  s.scratch.data(),
-                  s.scratchBytes};
+                  s.operands.data() + step.buffers.first, s.symbols.data(),
+                  s.scratch.data(), s.scratchBytes};
     int64_t start = s.onStep ? nanoseconds() : 0;
-    int threads = parallelFor(sizes.grid, sizes.cost, s.threads, Launch::range,
-                              &launch);
+    int threads =
+        parallelFor(sizes.grid, sizes.cost, s.threads, Launch::range, &launch);
     if (s.onStep) {
       mapsto_step_time time{step.kernel, start,       nanoseconds(),
                             sizes.flops, sizes.bytes, threads};

@@ -1,4 +1,4 @@
-//===- expr.h - values of size expressions ---------------------------------===//
+//===- expr.h - values of size expressions --------------------------------===//
 
 #ifndef MAPSTO_RUNTIME_EXPR_H
 #define MAPSTO_RUNTIME_EXPR_H

@@ -1,4 +1,4 @@
-//===- files.cpp - values in and out of files ------------------------------===//
+//===- files.cpp - values in and out of files -----------------------------===//
 
 #include "runtime/npy.h"
 #include "runtime/values.h"
@@ -88,8 +88,7 @@ static bool chooseEntry(const char *path, const String &wanted,
   return true;
 }
 
-bool readFile(const char *text, const char *name, Value &value,
-              String &error) {
+bool readFile(const char *text, const char *name, Value &value, String &error) {
   String path, entry;
   splitPath(text + (*text == '@'), path, entry);
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -112,8 +111,9 @@ bool readFile(const char *text, const char *name, Value &value,
   if (!parseNpy(bytes + offset, length, array, error))
     return failWith(error, path.c_str(), error.c_str());
   if (array.fromUint16 && value.dtype != MAPSTO_BF16)
-    return failWith(error, path.c_str(), "its dtype 'u2' is none of f2, f4, "
-                                         "f8, i1, i4, i8, u1, bool");
+    return failWith(error, path.c_str(),
+                    "its dtype 'u2' is none of f2, f4, "
+                    "f8, i1, i4, i8, u1, bool");
   value.dtype = array.dtype;
   value.shape = array.shape;
   value.count = elementCount(array.dtype, array.shape.dims, array.shape.rank);

@@ -239,9 +239,9 @@ static bool view(const void *blob, uint64_t size, const SectionRecord &s,
   if (s.offset % 8 || s.offset > size || s.count > UINT32_MAX - 1 ||
       s.count > (size - s.offset) / sizeof(T))
     return false;
-  records = {reinterpret_cast<const T *>(static_cast<const char *>(blob) +
-                                         s.offset),
-             uint32_t(s.count)};
+  records = {
+      reinterpret_cast<const T *>(static_cast<const char *>(blob) + s.offset),
+      uint32_t(s.count)};
   return true;
 }
 

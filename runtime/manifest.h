@@ -1,4 +1,4 @@
-//===- manifest.h - the data half of a compiled model ----------------------===//
+//===- manifest.h - the data half of a compiled model ---------------------===//
 //
 // An artifact is machine code (a table of kernels), weights, and a manifest:
 // one read-only blob that says what the model takes and gives, which buffers

@@ -1,4 +1,4 @@
-//===- manifest_writer.h - how the compiler describes a model --------------===//
+//===- manifest_writer.h - how the compiler describes a model -------------===//
 //
 // Plain structs mirroring runtime/manifest.h, with strings and vectors in the
 // place of offsets. The compiler fills a ManifestModel, calls
@@ -47,8 +47,7 @@ struct ManifestExpr {
   static ManifestExpr binary(runtime::Opcode opcode, const ManifestExpr &left,
                              const ManifestExpr &right) {
     ManifestExpr result = left;
-    result.code.insert(result.code.end(), right.code.begin(),
-                       right.code.end());
+    result.code.insert(result.code.end(), right.code.begin(), right.code.end());
     result.code.push_back({opcode});
     auto paren = [](const ManifestExpr &e) {
       return e.code.size() > 1 ? "(" + e.text + ")" : e.text;
@@ -121,10 +120,10 @@ struct ManifestParameter {
 struct ManifestBuffer {
   std::string name, type;
   runtime::BufferKind kind = runtime::BufferKind::Arena;
-  uint32_t index = 0;      ///< which input, output, state; or the aliased buffer
-  uint64_t offset = 0;     ///< Weights: bytes into the weights
-  uint32_t size = kNoId;   ///< expression id, bytes
-  uint32_t start = kNoId;  ///< Alias: expression id, bytes into its buffer
+  uint32_t index = 0;     ///< which input, output, state; or the aliased buffer
+  uint64_t offset = 0;    ///< Weights: bytes into the weights
+  uint32_t size = kNoId;  ///< expression id, bytes
+  uint32_t start = kNoId; ///< Alias: expression id, bytes into its buffer
   uint32_t firstStep = 0, lastStep = 0; ///< set by computeLifetimes
 };
 
@@ -259,7 +258,8 @@ inline void computeLifetimes(ManifestModel &model) {
   };
   struct Loop {
     uint32_t first, last;
-    std::vector<uint32_t> held; ///< live through the loop whatever their touches
+    std::vector<uint32_t>
+        held; ///< live through the loop whatever their touches
   };
   std::vector<Touch> touches;
   std::vector<Loop> loops; // inner before outer
@@ -295,10 +295,9 @@ inline void computeLifetimes(ManifestModel &model) {
     touches.push_back({base(buffer), now, false});
 
   // Reads first at one moment: a kernel's arguments are read before it writes.
-  std::sort(touches.begin(), touches.end(),
-            [](const Touch &a, const Touch &b) {
-              return std::pair(a.time, a.writes) < std::pair(b.time, b.writes);
-            });
+  std::sort(touches.begin(), touches.end(), [](const Touch &a, const Touch &b) {
+    return std::pair(a.time, a.writes) < std::pair(b.time, b.writes);
+  });
   for (const Touch &t : touches)
     lives[t.buffer].cover(t.time, t.time);
   for (const Loop &loop : loops) {
@@ -377,8 +376,8 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   std::vector<ExprRecord> exprs;
   auto addExprs = [&](const std::vector<ManifestExpr> &from) {
     for (const ManifestExpr &e : from) {
-      exprs.push_back({text(e.text), uint32_t(exprOps.size()),
-                       uint32_t(e.code.size())});
+      exprs.push_back(
+          {text(e.text), uint32_t(exprOps.size()), uint32_t(e.code.size())});
       for (const ManifestExpr::Op &op : e.code)
         exprOps.push_back({uint32_t(op.opcode), 0, op.value});
     }

@@ -55,11 +55,11 @@ extern "C" {
 
 typedef enum mapsto_status {
   MAPSTO_OK = 0,
-  MAPSTO_INVALID = 1,     /* an argument, a shape or a name was wrong        */
-  MAPSTO_BAD_ARTIFACT = 2, /* the file is not an artifact, or is damaged     */
-  MAPSTO_UNSUPPORTED = 3, /* this machine lacks what the code was built for  */
+  MAPSTO_INVALID = 1,      /* an argument, a shape or a name was wrong */
+  MAPSTO_BAD_ARTIFACT = 2, /* the file is not an artifact, or is damaged */
+  MAPSTO_UNSUPPORTED = 3,  /* this machine lacks what the code was built for */
   MAPSTO_OUT_OF_MEMORY = 4,
-  MAPSTO_RUN_FAILED = 5 /* the model itself failed: an index out of range    */
+  MAPSTO_RUN_FAILED = 5 /* the model itself failed: an index out of range */
 } mapsto_status;
 
 typedef enum mapsto_dtype {
@@ -138,9 +138,9 @@ MAPSTO_API mapsto_status mapsto_artifact_open(const char *path,
 /* The same for code that is linked in, or compiled in memory. The image must
    outlive the artifact. Weights that are left beside are looked for in
    `directory` (null: that of the running executable). */
-MAPSTO_API mapsto_status
-mapsto_artifact_from_image(const mapsto_image *image, const char *directory,
-                           mapsto_artifact **artifact);
+MAPSTO_API mapsto_status mapsto_artifact_from_image(const mapsto_image *image,
+                                                    const char *directory,
+                                                    mapsto_artifact **artifact);
 
 /* Closes an artifact once the last of its sessions is freed too. Null is
    allowed. */
@@ -217,9 +217,11 @@ MAPSTO_API mapsto_status mapsto_session_set_dim(mapsto_session *session,
 /* Binds an input to the caller's memory, which is read, never written, and not
    copied. `data` may be null only for a tensor of no elements. Aligned to its
    element is enough; 64 bytes is best. Bindings last until replaced. */
-MAPSTO_API mapsto_status mapsto_session_bind_input(
-    mapsto_session *session, size_t input, mapsto_dtype dtype,
-    const int64_t *dims, int rank, const void *data);
+MAPSTO_API mapsto_status mapsto_session_bind_input(mapsto_session *session,
+                                                   size_t input,
+                                                   mapsto_dtype dtype,
+                                                   const int64_t *dims,
+                                                   int rank, const void *data);
 
 /* Lets the runs write an output straight into the caller's memory of `bytes`,
    which must be at least the output's size when a run starts. Null: the
@@ -251,9 +253,11 @@ MAPSTO_API mapsto_status mapsto_session_reset(mapsto_session *session);
 MAPSTO_API mapsto_status mapsto_session_read_state(mapsto_session *session,
                                                    size_t state,
                                                    mapsto_tensor *tensor);
-MAPSTO_API mapsto_status mapsto_session_write_state(
-    mapsto_session *session, size_t state, mapsto_dtype dtype,
-    const int64_t *dims, int rank, const void *data);
+MAPSTO_API mapsto_status mapsto_session_write_state(mapsto_session *session,
+                                                    size_t state,
+                                                    mapsto_dtype dtype,
+                                                    const int64_t *dims,
+                                                    int rank, const void *data);
 
 /*--- For generated code ------------------------------------------------------
 

@@ -12,11 +12,11 @@ struct NumpyType {
   const char *descr; ///< without the byte order
   mapsto_dtype dtype;
 };
-constexpr NumpyType kTypes[] = {
-    {"f4", MAPSTO_F32}, {"f2", MAPSTO_F16}, {"f8", MAPSTO_F64},
-    {"i4", MAPSTO_I32}, {"i8", MAPSTO_I64}, {"i1", MAPSTO_I8},
-    {"u1", MAPSTO_U8},  {"b1", MAPSTO_BOOL}, {"V2", MAPSTO_BF16},
-    {"u2", MAPSTO_BF16}};
+constexpr NumpyType kTypes[] = {{"f4", MAPSTO_F32},  {"f2", MAPSTO_F16},
+                                {"f8", MAPSTO_F64},  {"i4", MAPSTO_I32},
+                                {"i8", MAPSTO_I64},  {"i1", MAPSTO_I8},
+                                {"u1", MAPSTO_U8},   {"b1", MAPSTO_BOOL},
+                                {"V2", MAPSTO_BF16}, {"u2", MAPSTO_BF16}};
 
 /// The Python dictionary of a header: {'descr': '<f4', 'fortran_order': False,
 /// 'shape': (2, 3), }.
@@ -33,7 +33,8 @@ struct HeaderParser {
   bool malformed() { return fail("the npy header is malformed"); }
 
   void skipSpace() {
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+    while (at < end &&
+           (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
       ++at;
   }
   bool take(char c) {

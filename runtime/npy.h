@@ -1,4 +1,4 @@
-//===- npy.h - NumPy's files, read and written -----------------------------===//
+//===- npy.h - NumPy's files, read and written ----------------------------===//
 //
 // Reading works on a file's bytes: it checks them and says where the elements
 // lie; nothing is copied or allocated. Formats: numpy.lib.format (1.0, 2.0,

@@ -1,4 +1,4 @@
-//===- npz.cpp - zip files of stored arrays --------------------------------===//
+//===- npz.cpp - zip files of stored arrays -------------------------------===//
 //
 // APPNOTE.TXT (PKWARE), sections 4.3 to 4.5: the directory at the end is
 // authoritative; a local header only says how far behind it the data begins.
@@ -62,7 +62,8 @@ struct Zip {
     if (count != 0xffff && at != 0xffffffff)
       return true;
     // Zip64: a locator right before the end record.
-    if (end < kLocator64Size || u32(end - kLocator64Size) != kLocator64Signature)
+    if (end < kLocator64Size ||
+        u32(end - kLocator64Size) != kLocator64Signature)
       return count != 0xffff ? damaged() : true;
     uint64_t end64 = u64(end - kLocator64Size + 8);
     if (!fits(end64, kEnd64Size) || u32(end64) != kEnd64Signature)
@@ -121,8 +122,7 @@ struct Zip {
                   "savez_compressed");
     if (!fits(local, kLocalSize) || u32(local) != kLocalSignature)
       return damaged();
-    entry.offset =
-        local + kLocalSize + u16(local + 26) + u16(local + 28);
+    entry.offset = local + kLocalSize + u16(local + 26) + u16(local + 28);
     entry.bytes = length;
     if (stored != length || !fits(entry.offset, length))
       return damaged();

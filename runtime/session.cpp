@@ -25,7 +25,8 @@ mapsto_status mapsto_session_create(mapsto_artifact *artifact,
   artifact->references.fetch_add(1, std::memory_order_relaxed);
   s->threads = clampThreads(0);
   const Manifest &m = artifact->manifest;
-  if (!s->inputs.create(m.inputs.count) || !s->outputs.create(m.outputs.count) ||
+  if (!s->inputs.create(m.inputs.count) ||
+      !s->outputs.create(m.outputs.count) ||
       !s->states.create(m.states.count)) {
     mapsto_session_free(s);
     return fail(MAPSTO_OUT_OF_MEMORY, "out of memory");
@@ -48,8 +49,7 @@ const char *mapsto_session_error(const mapsto_session *session) {
   return session->error.c_str();
 }
 
-mapsto_status mapsto_session_set_threads(mapsto_session *session,
-                                         int threads) {
+mapsto_status mapsto_session_set_threads(mapsto_session *session, int threads) {
   if (threads < 0)
     return session->fail(MAPSTO_INVALID, "%d threads are too few", threads);
   session->threads = clampThreads(threads);
@@ -117,9 +117,8 @@ static mapsto_status checkGiven(mapsto_session &s, mapsto_role role,
 }
 
 mapsto_status mapsto_session_bind_input(mapsto_session *session, size_t input,
-                                        mapsto_dtype dtype,
-                                        const int64_t *dims, int rank,
-                                        const void *data) {
+                                        mapsto_dtype dtype, const int64_t *dims,
+                                        int rank, const void *data) {
   if (mapsto_status status = checkGiven(*session, MAPSTO_INPUT, input, "input",
                                         dtype, dims, rank, data))
     return status;

@@ -1,4 +1,4 @@
-//===- session.h - what one run of a model changes -------------------------===//
+//===- session.h - what one run of a model changes ------------------------===//
 //
 // session.cpp   what the caller binds and reads
 // shapes.cpp    from bindings to the sizes of everything: settle()
@@ -82,8 +82,9 @@ struct mapsto_session {
     return artifact->manifest;
   }
   /// Sets the error text and returns `status`.
-  __attribute__((format(printf, 3, 4))) mapsto_status
-  fail(mapsto_status status, const char *format, ...);
+  __attribute__((format(printf, 3, 4))) mapsto_status fail(mapsto_status status,
+                                                           const char *format,
+                                                           ...);
 };
 
 namespace mapsto::runtime {

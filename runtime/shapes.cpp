@@ -18,7 +18,8 @@ struct Settler {
     return s.fail(MAPSTO_BAD_ARTIFACT, "the artifact is damaged: %s", what);
   }
 
-  //===--- Symbols ---------------------------------------------------------===//
+  //===--- Symbols
+  //---------------------------------------------------------===//
 
   /// "21 in input `k` (axis 2)"
   void addSource(String &text, const SymbolSource &source,
@@ -26,8 +27,8 @@ struct Settler {
     text.addf("%lld", (long long)value);
     switch (source.kind) {
     case SymbolSource::Input:
-      text.addf(" in input `%s` (axis %d)",
-                m.text(m.inputs[source.index].name), source.axis);
+      text.addf(" in input `%s` (axis %d)", m.text(m.inputs[source.index].name),
+                source.axis);
       break;
     case SymbolSource::State:
       text.addf(" in state `%s` (axis %d), kept from before",
@@ -109,7 +110,8 @@ struct Settler {
     return MAPSTO_OK;
   }
 
-  //===--- Shapes ----------------------------------------------------------===//
+  //===--- Shapes
+  //----------------------------------------------------------===//
 
   /// " with T = 4, B = 2" for the symbols of an expression.
   void addValues(String &text, uint32_t id) const {
@@ -149,8 +151,7 @@ struct Settler {
       if (values.empty())
         return s.fail(MAPSTO_INVALID,
                       "%s `%s` has shape %s, but axis %d must be %lld", what,
-                      m.text(record.name), text.c_str(), axis,
-                      (long long)want);
+                      m.text(record.name), text.c_str(), axis, (long long)want);
       return s.fail(MAPSTO_INVALID,
                     "%s `%s` has shape %s, but axis %d must be %s = %lld%s",
                     what, m.text(record.name), text.c_str(), axis,
@@ -237,7 +238,8 @@ struct Settler {
     return MAPSTO_OK;
   }
 
-  //===--- Memory ----------------------------------------------------------===//
+  //===--- Memory
+  //----------------------------------------------------------===//
 
   /// Bytes there are behind a buffer that the runtime does not place itself.
   int64_t available(const BufferRecord &b) const {
@@ -316,8 +318,9 @@ struct Settler {
       if (mapsto_status status = value(k.scratchExpr, sizes.scratch))
         return status;
       if (sizes.scratch < 0 || sizes.scratch > INT64_MAX / 2)
-        return s.fail(MAPSTO_INVALID, "`%s` needs more memory than can be "
-                                      "addressed",
+        return s.fail(MAPSTO_INVALID,
+                      "`%s` needs more memory than can be "
+                      "addressed",
                       m.text(k.symbol));
       int64_t rounded = (sizes.scratch + 63) / 64 * 64;
       s.scratchBytes = rounded > s.scratchBytes ? rounded : s.scratchBytes;

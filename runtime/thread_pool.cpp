@@ -96,9 +96,8 @@ bool help(Slot &slot) {
   do {
     if (!(state & kOpen))
       return false;
-  } while (!slot.state.compare_exchange_weak(state, state + 1,
-                                             std::memory_order_acquire,
-                                             std::memory_order_relaxed));
+  } while (!slot.state.compare_exchange_weak(
+      state, state + 1, std::memory_order_acquire, std::memory_order_relaxed));
   bool worked = false;
   if (slot.next.load(std::memory_order_relaxed) < slot.items) {
     int lane = slot.lanes.fetch_add(1, std::memory_order_relaxed);

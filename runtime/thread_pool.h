@@ -1,4 +1,4 @@
-//===- thread_pool.h - the workers that share a kernel's grid --------------===//
+//===- thread_pool.h - the workers that share a kernel's grid -------------===//
 //
 // One pool a process, shared by all sessions; started by the first job that is
 // worth a second thread. The caller always works too and, when nothing is left

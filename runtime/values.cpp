@@ -45,7 +45,8 @@ struct Reader {
     return false;
   }
 
-  //===--- zeros, random ---------------------------------------------------===//
+  //===--- zeros, random
+  //---------------------------------------------------===//
 
   bool allocateWanted() {
     for (int i = 0; i < wanted.rank; ++i)
@@ -90,7 +91,8 @@ struct Reader {
     return true;
   }
 
-  //===--- Lists -----------------------------------------------------------===//
+  //===--- Lists
+  //-----------------------------------------------------------===//
 
   struct Element {
     double real;
@@ -157,8 +159,9 @@ struct Reader {
     while (*at != ']') {
       bool nested = *at == '[';
       // Once a number is met, this level is the last.
-      if (nested ? closed && depth + 1 == shape.rank
-                 : (closed || shape.rank > depth + 1) && depth + 1 != shape.rank)
+      if (nested
+              ? closed && depth + 1 == shape.rank
+              : (closed || shape.rank > depth + 1) && depth + 1 != shape.rank)
         return fail("the lists in it are nested unevenly");
       closed |= !nested;
       if (!(nested ? list(at, depth + 1, shape) : number(at)))

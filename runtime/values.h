@@ -1,4 +1,4 @@
-//===- values.h - tensors as people write them on a command line -----------===//
+//===- values.h - tensors as people write them on a command line ----------===//
 //
 //   1,2,3    [[1, 2], [3, 4]]    true,false    0.5     elements
 //   zeros    random:SEED    random:SEED:N              of the tensor's shape

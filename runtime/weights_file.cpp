@@ -1,4 +1,4 @@
-//===- weights_file.cpp - weights that lie beside an artifact --------------===//
+//===- weights_file.cpp - weights that lie beside an artifact -------------===//
 
 #include "runtime/artifact.h"
 
@@ -35,10 +35,11 @@ static mapsto_status mapFile(mapsto_artifact &artifact, int fd,
                 artifact.manifest.text(head.name));
   uint64_t size = uint64_t(info.st_size);
   if (size - sizeof file != file.size)
-    return fail(MAPSTO_BAD_ARTIFACT,
-                "%s: the file is damaged: %llu bytes where there should be %llu",
-                path, (unsigned long long)size,
-                (unsigned long long)(file.size + sizeof file));
+    return fail(
+        MAPSTO_BAD_ARTIFACT,
+        "%s: the file is damaged: %llu bytes where there should be %llu", path,
+        (unsigned long long)size,
+        (unsigned long long)(file.size + sizeof file));
   void *at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (at == MAP_FAILED)
     return fail(MAPSTO_BAD_ARTIFACT, "%s: %s", path, strerror(errno));

@@ -138,7 +138,15 @@ public:
   }
 
 private:
-  enum { Outside, Names, Field, Shape, Offsets, Metadata, Done } where = Outside;
+  enum {
+    Outside,
+    Names,
+    Field,
+    Shape,
+    Offsets,
+    Metadata,
+    Done
+  } where = Outside;
   bool inMetadata = false;
   std::string field;
   llvm::StringSet<> names, metadataKeys;
@@ -151,8 +159,7 @@ private:
     return fail("tensor `" + entries.back().name + "` has " + what);
   }
   bool unexpected(const char *what) {
-    return fail(llvm::Twine("its header has ") + what +
-                " where none belongs");
+    return fail(llvm::Twine("its header has ") + what + " where none belongs");
   }
   bool unique(llvm::StringSet<> &set, const std::string &name,
               const char *what) {
@@ -169,9 +176,9 @@ bool makeTensor(const Entry &entry, llvm::ArrayRef<uint8_t> data,
     error = ("tensor `" + entry.name + "` " + what).str();
     return false;
   };
-  const DtypeName *dtype = std::find_if(
-      std::begin(kDtypes), std::end(kDtypes),
-      [&](const DtypeName &d) { return entry.dtype == d.name; });
+  const DtypeName *dtype =
+      std::find_if(std::begin(kDtypes), std::end(kDtypes),
+                   [&](const DtypeName &d) { return entry.dtype == d.name; });
   if (dtype == std::end(kDtypes))
     return fail("has the dtype '" + entry.dtype.substr(0, 32) +
                 "', which is none of F64, F32, F16, BF16, I64, I32, I8, U8, "
@@ -218,8 +225,7 @@ bool checkCover(const std::vector<WeightTensor> &tensors,
   const WeightTensor *last = nullptr;
   for (const WeightTensor *tensor : order) {
     if (tensor->bytes.data() < end) {
-      error = "tensors `" + last->name + "` and `" + tensor->name +
-              "` overlap";
+      error = "tensors `" + last->name + "` and `" + tensor->name + "` overlap";
       return false;
     }
     if (tensor->bytes.data() > end) {

@@ -1,4 +1,4 @@
-//===- Weights.h - trained parameters from files ---------------------------===//
+//===- Weights.h - trained parameters from files --------------------------===//
 //
 // Reads .safetensors, .npz and .npy files for the compiler. A file is mapped,
 // not read: its tensors are views of the mapping, and no page is touched before

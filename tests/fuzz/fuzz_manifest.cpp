@@ -56,11 +56,11 @@ static void run(mapsto_artifact *artifact) {
   uint64_t outputs = 0;
   if (bound && settle(*session) == MAPSTO_OK && isShort(*session)) {
     for (const OutputBinding &output : session->outputs)
-      outputs += uint64_t(output.bytes) < (1 << 24) ? uint64_t(output.bytes)
-                                                    : 1 << 24;
+      outputs +=
+          uint64_t(output.bytes) < (1 << 24) ? uint64_t(output.bytes) : 1 << 24;
     for (const StateValue &state : session->states)
-      outputs += uint64_t(state.bytes) < (1 << 24) ? uint64_t(state.bytes)
-                                                   : 1 << 24;
+      outputs +=
+          uint64_t(state.bytes) < (1 << 24) ? uint64_t(state.bytes) : 1 << 24;
     if (outputs < 1 << 24)
       mapsto_session_run(session);
   }
@@ -82,10 +82,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   alignas(64) static char weights[1 << 16];
   if (m.header().weightsSize > sizeof weights)
     return 0;
-  mapsto_image image{MAPSTO_IMAGE_MAGIC, MAPSTO_IMAGE_VERSION,
-                     memory.data(),      size,
-                     kernels.data(),     kernels.size(),
-                     weights,            m.header().weightsSize};
+  mapsto_image image{MAPSTO_IMAGE_MAGIC,
+                     MAPSTO_IMAGE_VERSION,
+                     memory.data(),
+                     size,
+                     kernels.data(),
+                     kernels.size(),
+                     weights,
+                     m.header().weightsSize};
   mapsto_artifact *artifact;
   if (mapsto_artifact_from_image(&image, nullptr, &artifact))
     return 0;

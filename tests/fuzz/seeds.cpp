@@ -44,9 +44,8 @@ static std::string npz(const std::string &name, const std::string &data) {
   std::string entry = "PK\1\2" + std::string("\24\0\24\0\0\0\0\0", 8) +
                       little(0, 8) + size + size + length + little(0, 16) +
                       name;
-  return local + entry + "PK\5\6" + little(0, 4) + little(1, 2) +
-         little(1, 2) + little(entry.size(), 4) + little(local.size(), 4) +
-         little(0, 2);
+  return local + entry + "PK\5\6" + little(0, 4) + little(1, 2) + little(1, 2) +
+         little(entry.size(), 4) + little(local.size(), 4) + little(0, 2);
 }
 
 static std::string safetensors(const std::string &header, size_t bytes) {
@@ -62,10 +61,11 @@ int main(int argc, char **argv) {
   seed("fuzz_npy", "stored.npz", npz("a.npy", npy(MAPSTO_I64, 1, 1)));
   seed("fuzz_safetensors", "empty", safetensors("{}", 0));
   seed("fuzz_safetensors", "two",
-       safetensors(R"({"__metadata__":{"format":"pt"},)"
-                   R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                   R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]}})",
-                   12));
+       safetensors(
+           R"({"__metadata__":{"format":"pt"},)"
+           R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+           R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]}})",
+           12));
   std::vector<uint8_t> blob = serialize(test::accumulateModel());
   seed("fuzz_manifest", "accumulate", std::string(blob.begin(), blob.end()));
   ManifestModel loops = test::accumulateModel();

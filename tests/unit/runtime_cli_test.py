@@ -140,6 +140,7 @@ class Cli(unittest.TestCase):
         wrong("`x.npy` is no option; inputs are given as --input NAME=VALUE", "x.npy")
         wrong("this model was compiled for the device `cpu`, not `vulkan`", "--device", "vulkan")
         wrong("--output y needs @FILE, or - to print it, not `y.npy`", "--output", "y=y.npy")
+        wrong("y.npz: tensors are written one a file, as .npy", "--output", "y=@y.npz")
         wrong("`T` is 3 in input `x` (axis 1) but 2 in input `ids` (axis 0)",
               "--input", "x=[[1,2,3]]", "--input", "ids=[0,1]")
         wrong("input `x` has shape [3] but must be f32[B, T]", "--input", "x=[1,2,3]", "--input", "ids=[0,1]")

@@ -80,8 +80,7 @@ TEST_F(Expr, OverflowAndZeroAreErrors) {
 
 TEST_F(Expr, KnowsItsSymbols) {
   uint32_t sole = open(ManifestExpr::symbol(1, "T"));
-  uint32_t sum =
-      open(ManifestExpr::symbol(1, "T") + ManifestExpr::constant(1));
+  uint32_t sum = open(ManifestExpr::symbol(1, "T") + ManifestExpr::constant(1));
   EXPECT_EQ(soleSymbol(manifest, sole), 1u);
   EXPECT_EQ(soleSymbol(manifest, sum), runtime::kNone);
   EXPECT_TRUE(mentions(manifest, sum, 1));

@@ -21,8 +21,7 @@ struct Blob {
   uint8_t *data() { return reinterpret_cast<uint8_t *>(words.data()); }
   template <typename T> T *section(Section s) {
     auto *header = reinterpret_cast<Header *>(data());
-    return reinterpret_cast<T *>(data() +
-                                 header->sections[size_t(s)].offset);
+    return reinterpret_cast<T *>(data() + header->sections[size_t(s)].offset);
   }
   const char *open(Manifest &m) { return m.open(data(), size); }
 };
@@ -97,7 +96,9 @@ TEST(Manifest, EveryDamageIsNamed) {
       {"a text lies outside the manifest",
        [&](Blob &b) { header(b)->name.length = ~0u; }},
       {"a text lies outside the manifest",
-       [&](Blob &b) { b.section<SymbolRecord>(Section::Symbols)->name.length--; }},
+       [&](Blob &b) {
+         b.section<SymbolRecord>(Section::Symbols)->name.length--;
+       }},
       {"a size expression has an unknown operator",
        [&](Blob &b) { b.section<ExprOp>(Section::ExprOps)->opcode = 77; }},
       {"a size expression has a bad stack",

@@ -1,4 +1,4 @@
-//===- runtime_model.h - a small model, made by hand, for runtime tests ----===//
+//===- runtime_model.h - a small model, made by hand, for runtime tests ---===//
 //
 // Accumulate: (x: f32[B, T], ids: i64[T]) -> (y: f32[B, T], sum: f32[B])
 //   s = table[ids]           (weights: 1, 10, 100, 1000)
@@ -48,12 +48,40 @@ inline ManifestModel accumulateModel() {
                {"table", "f32[4]", BufferKind::Weights, 0, 0, m.expr(16)},
                {"s", "f32[T]", BufferKind::Arena, 0, 0, t4},
                {"totals", "f32[B]", BufferKind::Arena, 0, 0, b4}};
-  m.kernels = {{"lookup", "gather", "accumulate.mto:3:7", {"gather"},
-                {"accumulate.mto:3:13"}, 2, 1, t, one, m.expr(0), t8},
-               {"scale", "elementwise", "accumulate.mto:4:7", {"mul"}, {}, 2, 1,
-                b, t, bt, bt4},
-               {"accumulate", "reduction", "accumulate.mto:5:7", {"sum", "add"},
-                {}, 2, 1, b, t, bt, bt4, m.expr(64)}};
+  m.kernels = {{"lookup",
+                "gather",
+                "accumulate.mto:3:7",
+                {"gather"},
+                {"accumulate.mto:3:13"},
+                2,
+                1,
+                t,
+                one,
+                m.expr(0),
+                t8},
+               {"scale",
+                "elementwise",
+                "accumulate.mto:4:7",
+                {"mul"},
+                {},
+                2,
+                1,
+                b,
+                t,
+                bt,
+                bt4},
+               {"accumulate",
+                "reduction",
+                "accumulate.mto:5:7",
+                {"sum", "add"},
+                {},
+                2,
+                1,
+                b,
+                t,
+                bt,
+                bt4,
+                m.expr(64)}};
   m.steps = {ManifestStep::launch(0, {Ids, Table, S}),
              ManifestStep::launch(1, {X, S, Y}),
              ManifestStep::launch(2, {Y, Total, Totals}),

@@ -8,7 +8,8 @@ int main(int argc, char **argv) {
   FILE *file = argc == 2 ? fopen(argv[1], "w") : nullptr;
   if (!file)
     return 1;
-  std::vector<uint8_t> blob = mapsto::serialize(mapsto::test::accumulateModel());
+  std::vector<uint8_t> blob =
+      mapsto::serialize(mapsto::test::accumulateModel());
   fputs("#include \"runtime_model_kernels.h\"\n"
         "_Alignas(8) static const unsigned char manifest[] = {",
         file);

@@ -29,16 +29,15 @@ std::string dict(const std::string &descr, const std::string &shape,
 std::string errorOf(const std::string &file) {
   NpyArray array;
   String error;
-  return parseNpy(file.data(), file.size(), array, error) ? ""
-                                                          : error.c_str();
+  return parseNpy(file.data(), file.size(), array, error) ? "" : error.c_str();
 }
 
 TEST(Npy, ReadsEveryVersionAndDtype) {
   struct {
     const char *descr;
     mapsto_dtype dtype;
-  } types[] = {{"<f4", MAPSTO_F32},  {"<f2", MAPSTO_F16}, {"<f8", MAPSTO_F64},
-               {"<i4", MAPSTO_I32},  {"<i8", MAPSTO_I64}, {"|i1", MAPSTO_I8},
+  } types[] = {{"<f4", MAPSTO_F32},  {"<f2", MAPSTO_F16},  {"<f8", MAPSTO_F64},
+               {"<i4", MAPSTO_I32},  {"<i8", MAPSTO_I64},  {"|i1", MAPSTO_I8},
                {"|u1", MAPSTO_U8},   {"|b1", MAPSTO_BOOL}, {"<V2", MAPSTO_BF16},
                {"|V2", MAPSTO_BF16}, {"<u2", MAPSTO_BF16}};
   for (auto type : types)
@@ -82,8 +81,7 @@ TEST(Npy, NamesWhatIsWrong) {
        "has 8"},
       {npy(dict(">f4", "(1,)"), "abcd"),
        "it is big-endian; save it with a.astype(a.dtype.newbyteorder('<'))"},
-      {npy(dict("|O", "(1,)"), "abcd"),
-       "it holds Python objects, not numbers"},
+      {npy(dict("|O", "(1,)"), "abcd"), "it holds Python objects, not numbers"},
       {npy(dict("<c8", "(1,)"), "abcdefgh"),
        "its dtype '<c8' is none of f2, f4, f8, i1, i4, i8, u1, bool"},
       {npy(dict("<U5", "(1,)"), "abcd"),
@@ -96,8 +94,7 @@ TEST(Npy, NamesWhatIsWrong) {
       {npy(dict("|b1", "(2,)"), std::string("\1\2")),
        "a bool in it is neither 0 nor 1"},
       {npy(dict("<f4", "(99999999999999999999,)"), ""), "its shape overflows"},
-      {npy(dict("<f8", "(4611686018427387904, 2)"), ""),
-       "its shape overflows"},
+      {npy(dict("<f8", "(4611686018427387904, 2)"), ""), "its shape overflows"},
       {npy(dict("<f4", "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)"), "abcd"),
        "it has more than 16 axes"},
       {npy(dict("<f4", "(-1,)"), "abcd"), "the npy header is malformed"},
@@ -141,7 +138,8 @@ TEST(Npy, WhatIsWrittenIsRead) {
       EXPECT_EQ(header.size() % 64, 0u);
       int64_t count = elementCount(mapsto_dtype(d), shape.dims, rank);
       std::string file(header.c_str(), header.size());
-      file.resize(file.size() + size_t(count) * mapsto_dtype_size(mapsto_dtype(d)));
+      file.resize(file.size() +
+                  size_t(count) * mapsto_dtype_size(mapsto_dtype(d)));
       NpyArray array;
       ASSERT_TRUE(parseNpy(file.data(), file.size(), array, error))
           << error.c_str();
@@ -200,8 +198,7 @@ std::string zip(const std::vector<ZipEntry> &entries, bool zip64 = false) {
 std::string npzError(const std::string &file) {
   Array<NpzEntry> entries;
   String error;
-  return listNpz(file.data(), file.size(), entries, error) ? ""
-                                                           : error.c_str();
+  return listNpz(file.data(), file.size(), entries, error) ? "" : error.c_str();
 }
 
 TEST(Npz, ListsItsEntries) {

@@ -33,9 +33,14 @@ struct Model {
     std::vector<uint8_t> blob = serialize(model);
     words.resize(blob.size() / 8);
     memcpy(words.data(), blob.data(), blob.size());
-    image = {MAPSTO_IMAGE_MAGIC, MAPSTO_IMAGE_VERSION, words.data(),
-             blob.size(),        kernels,              model.kernels.size(),
-             weights,            weights ? model.weightsSize : 0};
+    image = {MAPSTO_IMAGE_MAGIC,
+             MAPSTO_IMAGE_VERSION,
+             words.data(),
+             blob.size(),
+             kernels,
+             model.kernels.size(),
+             weights,
+             weights ? model.weightsSize : 0};
     if (!mapsto_artifact_from_image(&image, directory, &artifact))
       EXPECT_EQ(mapsto_session_create(artifact, &session), MAPSTO_OK);
   }
@@ -85,7 +90,10 @@ TEST_F(Accumulate, RunsAtEverySize) {
     bindAll(2, t);
     ASSERT_EQ(m.run(), "");
     EXPECT_EQ(m.output<float>(0).size(), size_t(2 * t));
-    EXPECT_EQ(m.output<float>(1)[0], t == 0 ? 0 : t == 1 ? 1 : t == 2 ? 21 : 321);
+    EXPECT_EQ(m.output<float>(1)[0], t == 0   ? 0
+                                     : t == 1 ? 1
+                                     : t == 2 ? 21
+                                              : 321);
   }
   mapsto_session_reset(m.session);
   bindAll(0, 3);
@@ -159,8 +167,9 @@ TEST_F(Accumulate, KeepsReadsAndWritesState) {
   bindAll(2, 3);
   float start[] = {1000, 2000};
   int64_t two = 2;
-  EXPECT_EQ(mapsto_session_write_state(m.session, 0, MAPSTO_F32, &two, 1, start),
-            MAPSTO_OK);
+  EXPECT_EQ(
+      mapsto_session_write_state(m.session, 0, MAPSTO_F32, &two, 1, start),
+      MAPSTO_OK);
   EXPECT_EQ(m.run(), "");
   EXPECT_EQ(m.output<float>(1), (std::vector<float>{1321, 2654}));
   EXPECT_EQ(m.run(), "");
@@ -168,9 +177,9 @@ TEST_F(Accumulate, KeepsReadsAndWritesState) {
   EXPECT_EQ(mapsto_session_read_state(m.session, 0, &t), MAPSTO_OK);
   EXPECT_EQ(static_cast<float *>(t.data)[0], 1642);
   static_cast<float *>(t.data)[0] = 0; // changed in place and written back
-  EXPECT_EQ(mapsto_session_write_state(m.session, 0, t.dtype, t.dims, t.rank,
-                                       t.data),
-            MAPSTO_OK);
+  EXPECT_EQ(
+      mapsto_session_write_state(m.session, 0, t.dtype, t.dims, t.rank, t.data),
+      MAPSTO_OK);
   EXPECT_EQ(m.run(), "");
   EXPECT_EQ(m.output<float>(1)[0], 321);
   mapsto_session_reset(m.session);
@@ -236,8 +245,8 @@ ManifestModel loopModel(bool stops) {
     k.grid = k.cost = k.flops = k.bytes = one;
     m.kernels.push_back(k);
   }
-  auto loop = ManifestStep::loop(n, {ManifestStep::launch(0, {1, 3}),
-                                     ManifestStep::launch(1, {3, 4})});
+  auto loop = ManifestStep::loop(
+      n, {ManifestStep::launch(0, {1, 3}), ManifestStep::launch(1, {3, 4})});
   loop.counter = 2;
   loop.stop = stops ? 4 : kNoId;
   loop.carries = {{3, 1}};
@@ -313,8 +322,7 @@ TEST(Shapes, ExpressionsAreCheckedAndShown) {
     m.bind(0, MAPSTO_F32, {3, 5}, x);
     EXPECT_EQ(m.run(), "A*9223372036854775807 overflows with A = 3");
     m.bind(0, MAPSTO_F32, {1, 5}, x);
-    EXPECT_EQ(m.run(),
-              "output `y` would be too large: [9223372036854775807]");
+    EXPECT_EQ(m.run(), "output `y` would be too large: [9223372036854775807]");
   }
   {
     auto large = ManifestExpr::constant(int64_t(1) << 60);
@@ -398,8 +406,8 @@ TEST(Artifact, SaysWhichFeaturesAreMissing) {
 
 TEST(Artifact, FindsWeightsBesideIt) {
   ManifestModel model = test::accumulateModel();
-  model.weightsFile = "runtime_session_test." + std::to_string(getpid()) +
-                      ".weights";
+  model.weightsFile =
+      "runtime_session_test." + std::to_string(getpid()) + ".weights";
   model.weightsId = 42;
   std::string directory = testing::TempDir();
   std::string path = directory + "/" + model.weightsFile;
@@ -417,9 +425,8 @@ TEST(Artifact, FindsWeightsBesideIt) {
   EXPECT_EQ(open(), path + ": No such file or directory; `accumulate` needs "
                            "its weights there");
   write(43, 16);
-  EXPECT_EQ(open(),
-            path + ": these weights belong to another artifact than "
-                   "`accumulate`");
+  EXPECT_EQ(open(), path + ": these weights belong to another artifact than "
+                           "`accumulate`");
   write(42, 12);
   EXPECT_EQ(open(), path + ": the file is damaged: 76 bytes where there should "
                            "be 80");

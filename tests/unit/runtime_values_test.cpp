@@ -36,8 +36,7 @@ std::string read(const char *text, mapsto_dtype dtype,
 TEST(Values, ReadsLists) {
   EXPECT_EQ(read("1,2,3", MAPSTO_F32, {-1}), "[3]: 1 2 3");
   EXPECT_EQ(read(" 1 , -2.5e1,3 ", MAPSTO_F32, {-1}), "[3]: 1 -25 3");
-  EXPECT_EQ(read("[[1, 2], [3, 4]]", MAPSTO_I64, {-1, -1}),
-            "[2, 2]: 1 2 3 4");
+  EXPECT_EQ(read("[[1, 2], [3, 4]]", MAPSTO_I64, {-1, -1}), "[2, 2]: 1 2 3 4");
   EXPECT_EQ(read("[]", MAPSTO_F32, {-1}), "[0]:");
   EXPECT_EQ(read("", MAPSTO_F32, {-1}), "[0]:");
   EXPECT_EQ(read("[[],[]]", MAPSTO_F32, {-1, -1}), "[2, 0]:");
@@ -84,13 +83,16 @@ TEST(Values, NamesWhatIsWrong) {
 
 TEST(Values, RandomIsRepeatableAndInRange) {
   EXPECT_EQ(read("zeros", MAPSTO_F32, {2, 2}), "[2, 2]: 0 0 0 0");
-  EXPECT_EQ(read("random:5", MAPSTO_F32, {8}), read("random:5", MAPSTO_F32, {8}));
-  EXPECT_NE(read("random:5", MAPSTO_F32, {8}), read("random:6", MAPSTO_F32, {8}));
-  EXPECT_EQ(read("random:5", MAPSTO_F32, {8}), read("random:5", MAPSTO_F64, {8}));
+  EXPECT_EQ(read("random:5", MAPSTO_F32, {8}),
+            read("random:5", MAPSTO_F32, {8}));
+  EXPECT_NE(read("random:5", MAPSTO_F32, {8}),
+            read("random:6", MAPSTO_F32, {8}));
+  EXPECT_EQ(read("random:5", MAPSTO_F32, {8}),
+            read("random:5", MAPSTO_F64, {8}));
   Value value;
   String error;
-  ASSERT_TRUE(readValue("random:1", "x", MAPSTO_F32, wanted({100, 100}), value,
-                        error));
+  ASSERT_TRUE(
+      readValue("random:1", "x", MAPSTO_F32, wanted({100, 100}), value, error));
   double sum = 0, low = 0, high = 0;
   for (int64_t i = 0; i < value.count; ++i) {
     double x = elementAsDouble(MAPSTO_F32, value.data, i);
@@ -103,8 +105,8 @@ TEST(Values, RandomIsRepeatableAndInRange) {
   EXPECT_LT(high, 1);
   EXPECT_GT(high, 0.99);
   EXPECT_NEAR(sum / 10000, 0, 0.03);
-  ASSERT_TRUE(readValue("random:1:5", "x", MAPSTO_I64, wanted({1000}), value,
-                        error));
+  ASSERT_TRUE(
+      readValue("random:1:5", "x", MAPSTO_I64, wanted({1000}), value, error));
   int seen[5] = {};
   for (int64_t i = 0; i < value.count; ++i)
     ++seen[elementAsInt(MAPSTO_I64, value.data, i)];
@@ -113,8 +115,8 @@ TEST(Values, RandomIsRepeatableAndInRange) {
 }
 
 struct Files : testing::Test {
-  std::string directory = testing::TempDir() + "values." +
-                          std::to_string(getpid()) + ".";
+  std::string directory =
+      testing::TempDir() + "values." + std::to_string(getpid()) + ".";
   std::string path(const char *name) { return directory + name; }
   bool exists(const std::string &file) {
     return access(file.c_str(), F_OK) == 0;

@@ -37,13 +37,13 @@ std::string errorOf(const std::string &file) {
 }
 
 TEST(Safetensors, ReadsTensors) {
-  std::string file = safetensors(
-      "{\"__metadata__\":{\"format\":\"pt\"}," +
-          tensor("b", "F32", "[2,3]", 8, 32) + "," +
-          tensor("a.weight", "BF16", "[4]", 0, 8) + "," +
-          tensor("scalar", "I64", "[]", 32, 40) + "," +
-          tensor("empty", "F16", "[0,5]", 32, 32) + "}   ",
-      40);
+  std::string file =
+      safetensors("{\"__metadata__\":{\"format\":\"pt\"}," +
+                      tensor("b", "F32", "[2,3]", 8, 32) + "," +
+                      tensor("a.weight", "BF16", "[4]", 0, 8) + "," +
+                      tensor("scalar", "I64", "[]", 32, 40) + "," +
+                      tensor("empty", "F16", "[0,5]", 32, 32) + "}   ",
+                  40);
   Weights weights;
   std::string error;
   ASSERT_TRUE(weights.openBytes(bytesOf(file), "w.st", error)) << error;
@@ -64,14 +64,14 @@ TEST(Safetensors, ReadsEveryDtype) {
   struct {
     const char *name;
     mapsto_dtype dtype;
-  } dtypes[] = {{"F64", MAPSTO_F64},   {"F32", MAPSTO_F32}, {"F16", MAPSTO_F16},
-                {"BF16", MAPSTO_BF16}, {"I64", MAPSTO_I64}, {"I32", MAPSTO_I32},
-                {"I8", MAPSTO_I8},     {"U8", MAPSTO_U8},   {"BOOL", MAPSTO_BOOL}};
+  } dtypes[] = {
+      {"F64", MAPSTO_F64},   {"F32", MAPSTO_F32}, {"F16", MAPSTO_F16},
+      {"BF16", MAPSTO_BF16}, {"I64", MAPSTO_I64}, {"I32", MAPSTO_I32},
+      {"I8", MAPSTO_I8},     {"U8", MAPSTO_U8},   {"BOOL", MAPSTO_BOOL}};
   for (auto d : dtypes) {
     size_t size = mapsto_dtype_size(d.dtype);
-    std::string file =
-        safetensors("{" + tensor("t", d.name, "[3]", 0, 3 * size) + "}",
-                    3 * size);
+    std::string file = safetensors(
+        "{" + tensor("t", d.name, "[3]", 0, 3 * size) + "}", 3 * size);
     Weights weights;
     std::string error;
     ASSERT_TRUE(weights.openBytes(bytesOf(file), "w.st", error)) << error;
@@ -119,9 +119,8 @@ TEST(Safetensors, NamesWhatIsWrong) {
        "its header has a negative number where none belongs"},
       {safetensors("{" + tensor("t", "F32", "[null]", 0, 8) + "}", 8),
        "its header has null where none belongs"},
-      {safetensors("{" + tensor("t", "F32", "[99999999999999999999]", 0, 8) +
-                       "}",
-                   8),
+      {safetensors(
+           "{" + tensor("t", "F32", "[99999999999999999999]", 0, 8) + "}", 8),
        "its header has a fraction where none belongs"},
       {safetensors("{" + good + "," + good + "}", 8),
        "its header has two of the tensor `t`"},
@@ -140,18 +139,17 @@ TEST(Safetensors, NamesWhatIsWrong) {
        "tensor `t` lies outside the file: it ends at byte 8 of 7"},
       {safetensors("{" + tensor("t", "F32", "[3]", 0, 8) + "}", 8),
        "tensor `t` has a shape and dtype of 12 bytes, but 8 bytes in the file"},
-      {safetensors("{" + tensor("t", "F32", "[4294967296,4294967296]", 0, 8) +
-                       "}",
-                   8),
+      {safetensors(
+           "{" + tensor("t", "F32", "[4294967296,4294967296]", 0, 8) + "}", 8),
        "tensor `t` has a shape that overflows"},
-      {safetensors("{" + tensor("t", "F32", "[18446744073709551615]", 0, 8) +
-                       "}",
-                   8),
+      {safetensors(
+           "{" + tensor("t", "F32", "[18446744073709551615]", 0, 8) + "}", 8),
        "tensor `t` has a shape that overflows"},
-      {safetensors("{" + tensor("t", "U8",
-                                "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", 0, 1) +
-                       "}",
-                   1),
+      {safetensors(
+           "{" +
+               tensor("t", "U8", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", 0, 1) +
+               "}",
+           1),
        "tensor `t` has more than 16 axes"},
       {safetensors("{" + tensor("a", "F32", "[2]", 0, 8) + "," +
                        tensor("b", "F32", "[2]", 4, 12) + "}",
@@ -165,7 +163,8 @@ TEST(Safetensors, NamesWhatIsWrong) {
                        tensor("b", "F32", "[1]", 8, 12) + "}",
                    12),
        "there is a hole of 4 bytes before tensor `b`"},
-      {safetensors("{" + good + "}", 9), "it has 1 bytes after its last tensor"},
+      {safetensors("{" + good + "}", 9),
+       "it has 1 bytes after its last tensor"},
       {std::string(1000, 'x'),
        "it is not a safetensors file: its header would have "
        "8680820740569200760 bytes"},
@@ -181,10 +180,9 @@ TEST(Safetensors, NamesWhatIsWrong) {
 }
 
 TEST(Safetensors, RandomDamageIsSurvived) {
-  std::string good =
-      safetensors("{" + tensor("a", "F32", "[2]", 0, 8) + "," +
-                      tensor("b", "I8", "[2,2]", 8, 12) + "}",
-                  12);
+  std::string good = safetensors("{" + tensor("a", "F32", "[2]", 0, 8) + "," +
+                                     tensor("b", "I8", "[2,2]", 8, 12) + "}",
+                                 12);
   std::mt19937 random(5);
   for (int round = 0; round < 20000; ++round) {
     std::string file = good;
@@ -249,10 +247,10 @@ TEST_F(WeightFiles, ReleasedPagesComeBack) {
   size_t size = 1 << 20;
   std::string path = write(
       "large.safetensors",
-      safetensors("{" + tensor("a", "U8", "[" + std::to_string(size) + "]", 0,
-                               size) +
-                      "}",
-                  size));
+      safetensors(
+          "{" + tensor("a", "U8", "[" + std::to_string(size) + "]", 0, size) +
+              "}",
+          size));
   Weights weights;
   std::string error;
   ASSERT_TRUE(weights.open(path, error)) << error;
@@ -267,7 +265,8 @@ TEST_F(WeightFiles, ReleasedPagesComeBack) {
 }
 
 TEST_F(WeightFiles, ReadsNpy) {
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}";
+  std::string header =
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}";
   std::string file = std::string("\x93NUMPY\x01\x00", 8) + char(header.size()) +
                      '\0' + header + "abcdefgh";
   std::string path = write("fc.npy", file);
