@@ -289,10 +289,10 @@ mlir::Value AttendElaborator::runClause(const AttendClause &clause,
     std::string takes =
         clause.kind == AttendClause::Kind::Score
             ? "a score takes a query and a key: `score(q, k)`"
-            : (isModify ? "it takes the score, then indices: one for each of the " +
-                              std::to_string(batch.size()) + " batch axes, query, key"
-                        : "it takes indices: one for each of the " +
-                              std::to_string(batch.size()) + " batch axes, query, key");
+            : std::string(isModify ? "it takes the score, then indices: "
+                                   : "it takes indices: ") +
+                  "of every batch axis (" + std::to_string(batch.size()) +
+                  " here), of the query, of the key; the first may be left out";
     e.fail(clause.span, "`" + clause.name.text + "` has " + std::to_string(n) +
                             (n == 1 ? " parameter" : " parameters") + ", and " +
                             std::to_string(values.size()) + " are given",

@@ -188,7 +188,7 @@ Object Elaborator::collectResults(const Callee &callee, Scope &scope,
       if (it == scope.names.end()) {
         if (body.value && body.value->isPoison())
           return {};
-        if (!diagnostics.hasErrors() || result.name) {
+        if (!diagnostics.hasErrors()) {
           if (result.name)
             error(result.name.span, "`" + result.name.text + "` of " + callee.what +
                                         " never gets a value")

@@ -11,6 +11,9 @@ using namespace mapsto;
 using mlir::Type;
 
 Diagnostic &Elaborator::error(Span span, std::string message) {
+  // What is walked twice (a loop, a state used in two places) is said once.
+  if (!reported.insert({span.file, span.begin, message}).second)
+    return repeated = Diagnostic();
   auto inLibrary = [&](Span where) {
     if (!where.file)
       return false;
@@ -221,9 +224,10 @@ std::optional<Dim> Elaborator::toDim(const Object &object, Span span) {
     return object.get<Dim>();
   if (!object.isPoison())
     fail(span, "this should be a size, and is " + describe(object),
-         object.isTensorLike() ? "a size is known before the model runs; a "
-                                 "tensor's value is not"
-                               : "");
+         !object.isTensorLike() ? ""
+         : object.isTensor() && isFloat(elementTypeOf(object.tensor()))
+             ? "`floordiv(a, b)` and `ceildiv(a, b)` divide sizes"
+             : "a size is known before the model runs; a tensor's value is not");
   return std::nullopt;
 }
 

@@ -241,8 +241,8 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
       if (binding && !binding->who.empty()) {
         error(span, "`" + name->name + "` cannot be both " + size->str() + " and " +
                         pair.actual.str())
-            .note(binding->span, "it is " + size->str() + " by " + binding->who)
-            .note(type.span, "and " + pair.actual.str() + " by " + subject + ", " +
+            .note(binding->span, "it is " + size->str() + " from " + binding->who)
+            .note(type.span, "and " + pair.actual.str() + " from " + subject + ", " +
                                  describe(Object(value)));
         return {};
       }

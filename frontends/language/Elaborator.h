@@ -18,6 +18,9 @@
 #include "llvm/ADT/MapVector.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <set>
+#include <tuple>
+
 namespace mapsto {
 
 /// An evaluated argument.
@@ -241,6 +244,8 @@ private:
   mlir::MLIRContext &context;
   const LanguageOptions &options;
   DiagnosticEngine &diagnostics;
+  std::set<std::tuple<const SourceFile *, uint32_t, std::string>> reported;
+  Diagnostic repeated;
 };
 
 } // namespace mapsto

@@ -133,5 +133,20 @@ TEST_P(Golden, KeepsItsShapesAtOtherSizes) {
   }
 }
 
+/// Nothing but one attention, so that it can be one kernel.
+TEST_P(Golden, AttentionStaysOneOp) {
+  llvm::StringRef name = GetParam();
+  if (!name.starts_with("attention_") || name == "attention_rnn")
+    GTEST_SKIP();
+  unsigned attentions = 0;
+  for (mlir::Operation &op : c.main().getBody().front()) {
+    attentions += mlir::isa<AttentionOp>(op);
+    bool isFree = mlir::isa<AttentionOp, ConstantOp, WeightOp, BroadcastOp, ReshapeOp,
+                            mlir::func::ReturnOp>(op);
+    EXPECT_TRUE(isFree) << op.getName().getStringRef().str();
+  }
+  EXPECT_EQ(attentions, 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Golden, ::testing::ValuesIn(cases()),
                          [](auto &info) { return info.param; });

@@ -1,7 +1,7 @@
 //===- language_reference_test.cpp - The reference is true ----------------===//
 //
 // Every example in the reference runs and holds; REFERENCE.md is what the
-// table and the standard library say (with MAPSTO_UPDATE set, it is rewritten).
+// table and the standard library say (with MAPSTO_UPDATE_EXPECTED set, it is rewritten).
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,10 +75,10 @@ TEST(Reference, IsWhatTheTableSays) {
   ASSERT_TRUE(from != std::string::npos && to != std::string::npos);
   from += begin.size();
   std::string wanted = "\n" + writeReference();
-  if (getenv("MAPSTO_UPDATE")) {
+  if (getenv("MAPSTO_UPDATE_EXPECTED")) {
     std::ofstream(path) << text.substr(0, from) << wanted << text.substr(to);
     return;
   }
   EXPECT_TRUE(text.substr(from, to - from) == wanted)
-      << "frontends/language/REFERENCE.md is out of date: run this test with MAPSTO_UPDATE=1";
+      << "frontends/language/REFERENCE.md is out of date: run this test with MAPSTO_UPDATE_EXPECTED=1";
 }
