@@ -2,23 +2,23 @@
 
 namespace mapsto::runtime {
 
-static size_t longestName(const mapsto_artifact &artifact) {
+static size_t longestName(const mapsto_artifact &artifact, mapsto_role role) {
   size_t longest = 0;
-  for (int role = MAPSTO_INPUT; role <= MAPSTO_PARAMETER; ++role)
-    for (size_t i = 0; i < mapsto_count(&artifact, mapsto_role(role)); ++i) {
-      mapsto_signature signature;
-      mapsto_describe(&artifact, mapsto_role(role), i, &signature);
-      size_t length = strlen(signature.name);
-      longest = length > longest ? length : longest;
-    }
+  for (size_t i = 0; i < mapsto_count(&artifact, role); ++i) {
+    mapsto_signature signature;
+    mapsto_describe(&artifact, role, i, &signature);
+    size_t length = strlen(signature.name);
+    longest = length > longest ? length : longest;
+  }
   return longest;
 }
 
 static void addTensors(String &text, const mapsto_artifact &artifact,
-                       mapsto_role role, const char *title, size_t width) {
+                       mapsto_role role, const char *title) {
   size_t count = mapsto_count(&artifact, role);
   if (!count)
     return;
+  size_t width = longestName(artifact, role);
   text.addf("\n%s:\n", title);
   for (size_t i = 0; i < count; ++i) {
     mapsto_signature s;
@@ -41,11 +41,10 @@ void printHelp(const mapsto_artifact &artifact, const char *program) {
     text.addf(" --input %s=VALUE", m.text(input.name));
   text.add(" [options]\n");
 
-  size_t width = longestName(artifact);
-  addTensors(text, artifact, MAPSTO_INPUT, "inputs", width);
-  addTensors(text, artifact, MAPSTO_OUTPUT, "outputs", width);
+  addTensors(text, artifact, MAPSTO_INPUT, "inputs");
+  addTensors(text, artifact, MAPSTO_OUTPUT, "outputs");
   addTensors(text, artifact, MAPSTO_STATE,
-             "state, kept between the runs of --repeat", width);
+             "state, kept between the runs of --repeat");
   if (!m.symbols.empty()) {
     text.add("\nsizes: ");
     const char *separator = "";
@@ -57,8 +56,7 @@ void printHelp(const mapsto_artifact &artifact, const char *program) {
     }
     text.add('\n');
   }
-  addTensors(text, artifact, MAPSTO_PARAMETER, "parameters, compiled in",
-             width);
+  addTensors(text, artifact, MAPSTO_PARAMETER, "parameters, compiled in");
   text.addf("\n%s", optionsHelp());
   fputs(text.c_str(), stdout);
 }

@@ -113,7 +113,7 @@ class Cli(unittest.TestCase):
     def test_help_and_version(self):
         out = self.run_it("--help")
         for line in ["accumulate: a model compiled by Mapsto", "Scales a sequence by looked-up numbers",
-                     "  x      f32[B, T]  what to scale", "  total  f32[B]", "sizes: B, T", "  table  f32[4]"]:
+                     "  x    f32[B, T]  what to scale", "  total  f32[B]", "sizes: B, T", "  table  f32[4]"]:
             self.assertIn(line, out)
         self.assertTrue(self.run_it("--version").startswith("accumulate, compiled by Mapsto "))
 
