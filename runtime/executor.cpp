@@ -124,6 +124,9 @@ struct Executor {
     const char *place = m.text(k.location);
     if (site < k.sites.count)
       place = m.text(m.texts[m.list(k.sites)[uint32_t(site)]]);
+    if (error.error_bound < 0)
+      return s.fail(MAPSTO_RUN_FAILED, "%s: division by zero (kernel %s)",
+                    place, m.text(k.symbol));
     return s.fail(MAPSTO_RUN_FAILED,
                   "%s: index %lld is out of range: it must be at least 0 and "
                   "below %lld (kernel %s)",

@@ -97,7 +97,8 @@ typedef struct mapsto_kernel_context {
   int64_t error_code;  /* 0 none; k: index out of range at the kernel's k-th
                           checked place (manifest, KernelRecord::sites)      */
   int64_t error_value; /* the index met                                      */
-  int64_t error_bound; /* it had to be in [0, bound)                         */
+  int64_t error_bound; /* it had to be in [0, bound); -1: a whole number was
+                          divided by zero                                    */
 } mapsto_kernel_context;
 
 /* Runs the items [begin, end) of the kernel's grid. `buffers` has one pointer

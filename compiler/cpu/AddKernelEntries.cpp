@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -26,11 +27,11 @@ namespace {
 struct AddKernelEntries : impl::AddKernelEntriesBase<AddKernelEntries> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto symbols = module->getAttrOfType<ArrayAttr>("mapsto.symbols");
+    auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
     symbolCount = symbols ? symbols.size() : 0;
     for (auto kernel :
          llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
-      if (kernel->hasAttr("mapsto.kernel"))
+      if (kernel->hasAttr(kKernelKindAttr))
         addEntry(kernel);
   }
 
@@ -63,7 +64,7 @@ private:
       return LLVM::LoadOp::create(b, element, at);
     };
     int64_t buffers =
-        kernel->getAttrOfType<IntegerAttr>("mapsto.buffers").getInt();
+        kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
     for (int64_t i = 0; i < buffers; ++i)
       addBuffer(loadAt(body->getArgument(0), i, pointer));
     for (size_t i = 0; i < symbolCount; ++i)

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "compiler/graph/Grouping.h"
 #include "compiler/graph/Hoisting.h"
@@ -230,7 +231,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     SmallVector<Attribute> names;
     for (const std::string &s : symbols)
       names.push_back(b.getStringAttr(s));
-    module->setAttr("mapsto.symbols", b.getArrayAttr(names));
+    module->setAttr(kSymbolsAttr, b.getArrayAttr(names));
   }
 };
 

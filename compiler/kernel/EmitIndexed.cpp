@@ -221,7 +221,8 @@ void emitUpdate(KernelEmitter &e, UpdateOp op, const Buffer &result) {
   int64_t axis = op.getAxis();
   // The last position that `values` can start at, plus one.
   Dim starts = dimOf(op.getX(), axis) - dims[axis] + Dim(1);
-  Index start = e.position(op.getStart(), {}, starts);
+  Index start =
+      e.position(op.getStart(), {}, dimOf(op.getX(), axis), starts);
   eachElement(e, dims, [&](ArrayRef<Index> at) {
     Indices to(at);
     to[axis] = e.addIndex(to[axis], start);

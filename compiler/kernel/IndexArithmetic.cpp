@@ -1,10 +1,15 @@
 //===- IndexArithmetic.cpp - Positions that may vary over lanes -----------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 using namespace mlir;
 
 namespace mapsto {
+
+/// The bound that tells a division by zero from an index out of range
+/// (runtime/mapsto.h, mapsto_kernel_context).
+constexpr int64_t kDivisionByZero = -1;
 
 /// Arithmetic on uniform indices is written in the outermost scope that knows
 /// both operands, once.
@@ -142,28 +147,53 @@ Value KernelEmitter::atLeast(Index x, Value bound) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, v, limit);
 }
 
-/// Tells the runtime of the first position out of range; the run then fails
-/// with the kernel's name, the position and the size.
-void KernelEmitter::reportOutOfRange(Value bad, Value position, Value size) {
+/// Tells the runtime of a bad position or divisor; the run then fails with the
+/// place in the source, the position and its bound.
+void KernelEmitter::report(Value bad, Location loc, Value position,
+                           Value bound) {
+  std::string place = placeOf(loc);
+  auto known = llvm::find(sites, place);
+  int64_t code = known - sites.begin() + 1;
+  if (known == sites.end())
+    sites.push_back(place);
   when(bad, [&] {
-    memref::StoreOp::create(b, constant(b.getI64Type(), 1), context,
-                            ValueRange(idx(0)));
-    memref::StoreOp::create(b, position, context, ValueRange(idx(1)));
-    memref::StoreOp::create(
-        b, arith::IndexCastOp::create(b, b.getI64Type(), size), context,
-        ValueRange(idx(2)));
+    Value fields[] = {constant(b.getI64Type(), code), position, bound};
+    for (auto [i, field] : llvm::enumerate(fields))
+      memref::StoreOp::create(b, field, context, ValueRange(idx(i)));
   });
 }
 
-Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
-                              const Dim &size) {
-  if (auto it = positions.find(tensor); it != positions.end()) {
-    auto &[index, bound] = it->second;
-    if (bound == size)
-      return index;
+Value KernelEmitter::checkedDivisor(Value divisor, Location loc) {
+  Type type = getElementTypeOrSelf(divisor);
+  APInt literal;
+  if (matchPattern(divisor, m_ConstantInt(&literal)) && !literal.isZero())
+    return divisor;
+  Value zero = constant(type, 0), one = constant(type, 1);
+  if (isVector(divisor)) {
+    zero = splat(zero);
+    one = splat(one);
   }
+  Value bad =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, divisor, zero);
+  Value any = bad;
+  if (isVector(bad)) {
+    if (Value mask = currentMask())
+      any = arith::AndIOp::create(b, bad, mask);
+    any = vector::ReductionOp::create(b, vector::CombiningKind::OR, any);
+  }
+  report(any, loc, constant(b.getI64Type(), 0),
+         constant(b.getI64Type(), kDivisionByZero));
+  return arith::SelectOp::create(b, bad, one, divisor);
+}
+
+Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
+                              const Dim &size, const Dim &bound) {
+  if (auto it = positions.find(tensor); it != positions.end())
+    if (it->second.second == bound)
+      return it->second.first;
   Value at = convert(element(tensor, indices), b.getI64Type());
   Value count = arith::IndexCastOp::create(b, b.getI64Type(), dim(size));
+  Value limit = arith::IndexCastOp::create(b, b.getI64Type(), dim(bound));
   Value zero = constant(b.getI64Type(), 0);
   if (!isVector(at)) {
     Value negative =
@@ -171,8 +201,8 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
     Value wrapped =
         arith::SelectOp::create(b, negative, add(at, count), at);
     Value bad =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, count);
-    reportOutOfRange(bad, at, dim(size));
+        arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, limit);
+    report(bad, tensor.getLoc(), at, limit);
     return fromInteger(arith::SelectOp::create(b, bad, zero, wrapped));
   }
   Value zeros = splat(zero), counts = splat(count);
@@ -181,14 +211,15 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
   Value wrapped =
       arith::SelectOp::create(b, negative, add(at, counts), at);
   Value bad =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, counts);
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped,
+                                    splat(limit));
   if (Value mask = currentMask())
     bad = arith::AndIOp::create(b, bad, mask);
   Value any = vector::ReductionOp::create(b, vector::CombiningKind::OR, bad);
   Value lowest = identity(ReduceKind::max, b.getI64Type());
   Value shown = combineLanes(
       ReduceKind::max, arith::SelectOp::create(b, bad, at, splat(lowest)));
-  reportOutOfRange(any, shown, dim(size));
+  report(any, tensor.getLoc(), shown, limit);
   return fromInteger(arith::SelectOp::create(b, bad, zeros, wrapped));
 }
 

@@ -77,6 +77,8 @@ public:
   mlir::Value scratch, context;
   /// Bytes of scratch used so far.
   Dim scratchBytes;
+  /// Places in the source whose index or divisor is checked at run time.
+  std::vector<std::string> sites;
 
   llvm::DenseMap<mlir::Value, Buffer> buffers;
   /// Values given by the kernel's structure: a region's arguments, a tile's
@@ -195,10 +197,16 @@ public:
     return splat(element(tensor, indices));
   }
   /// An i64 scalar tensor used as a position of an axis of `size`, counted
-  /// from the end where negative. Out of range is reported to the runtime and
-  /// clamped.
+  /// from the end where negative, that has to stay below `bound`. Out of range
+  /// is reported to the runtime and taken as 0.
   Index position(mlir::Value tensor, llvm::ArrayRef<Index> indices,
-                 const Dim &size);
+                 const Dim &size, const Dim &bound);
+  Index position(mlir::Value tensor, llvm::ArrayRef<Index> indices,
+                 const Dim &size) {
+    return position(tensor, indices, size, size);
+  }
+  /// Whole-number divisors, with 1 for 0, which is reported to the runtime.
+  mlir::Value checkedDivisor(mlir::Value divisor, mlir::Location loc);
 
   /// While alive, nothing is computed further out than where it was made:
   /// what is read there changes from step to step.
@@ -234,7 +242,8 @@ private:
   size_t outermostScope(llvm::ArrayRef<mlir::Value> values);
   void enterScope(size_t level, llvm::function_ref<void()> body);
   mlir::Value outermost(char operation, mlir::Value x, mlir::Value y);
-  void reportOutOfRange(mlir::Value bad, mlir::Value position, mlir::Value size);
+  void report(mlir::Value bad, mlir::Location loc, mlir::Value position,
+              mlir::Value bound);
 
   std::vector<Scope> scopes;
   size_t hoistLimit = 0;

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "compiler/kernel/GroupEmitter.h"
 
@@ -97,7 +98,7 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     MLIRContext *context = &getContext();
     OpBuilder b(kernel);
     auto symbols =
-        getOperation()->getAttrOfType<ArrayAttr>("mapsto.symbols");
+        getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
     FunctionType type = kernel.getFunctionType();
     Type index = b.getIndexType();
 
@@ -142,12 +143,16 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
       fused.push_back(b.getStringAttr(op->getName().stripDialect()));
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
-    function->setAttr("mapsto.kernel", kernel.getKindAttr());
-    function->setAttr("mapsto.grid",
+    function->setAttr(kKernelKindAttr, kernel.getKindAttr());
+    function->setAttr(kGridAttr,
                       b.getStringAttr(gridOf(group, registers).str()));
-    function->setAttr("mapsto.scratch", b.getStringAttr(e.scratchBytes.str()));
-    function->setAttr("mapsto.fused", b.getArrayAttr(fused));
-    function->setAttr("mapsto.buffers", b.getI64IntegerAttr(buffers));
+    function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
+    function->setAttr(kFusedAttr, b.getArrayAttr(fused));
+    SmallVector<Attribute> sites;
+    for (const std::string &site : e.sites)
+      sites.push_back(b.getStringAttr(site));
+    function->setAttr(kSitesAttr, b.getArrayAttr(sites));
+    function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
   }
 };
 

@@ -77,14 +77,6 @@ Value mod(Operands &o) {
                                  arith::AddFOp::create(b, r, o.y()), r);
 }
 
-/// A divisor of zero gives zero rather than a trap.
-Value safeDivisor(Operands &o) {
-  auto &b = o.e.b;
-  Value isZero =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, o.y(), o.constant(0));
-  return arith::SelectOp::create(b, isZero, o.constant(1), o.y());
-}
-
 Value integerPower(Operands &o) {
   auto &b = o.e.b;
   if (!o.e.isVector(o.x()))
@@ -172,11 +164,12 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
           .Case([&](DivOp) -> Value {
             if (o.isFloat)
               return arith::DivFOp::create(b, o.x(), o.y());
-            return arith::FloorDivSIOp::create(b, o.x(), safeDivisor(o));
+            return arith::FloorDivSIOp::create(
+                b, o.x(), e.checkedDivisor(o.y(), op->getLoc()));
           })
           .Case([&](ModOp) {
             if (!o.isFloat)
-              o.v[1] = safeDivisor(o);
+              o.v[1] = e.checkedDivisor(o.y(), op->getLoc());
             return mod(o);
           })
           .Case([&](PowOp) -> Value {

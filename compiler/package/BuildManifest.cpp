@@ -57,20 +57,6 @@ ManifestExpr manifestExpr(const Dim &dim, ArrayRef<ManifestSymbol> symbols) {
   return expr;
 }
 
-std::string placeOf(Location loc) {
-  std::string place;
-  loc->walk([&](Location inner) {
-    auto file = dyn_cast<FileLineColLoc>(inner);
-    if (!file)
-      return WalkResult::advance();
-    place = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
-             Twine(file.getColumn()))
-                .str();
-    return WalkResult::interrupt();
-  });
-  return place;
-}
-
 namespace {
 
 //===----------------------------------------------------------------------===//

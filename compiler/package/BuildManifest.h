@@ -19,23 +19,11 @@
 #ifndef MAPSTO_COMPILER_PACKAGE_BUILDMANIFEST_H
 #define MAPSTO_COMPILER_PACKAGE_BUILDMANIFEST_H
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/package/PackedWeights.h"
 #include "runtime/manifest_writer.h"
 
 namespace mapsto {
-
-/// Names of the attributes of a kernel's function that the manifest takes over:
-/// its kind, the number of its items, bytes of scratch a thread needs, what was
-/// fused into it, places that may meet a bad index, and its costs.
-inline constexpr llvm::StringLiteral kKernelKindAttr = "mapsto.kernel";
-inline constexpr llvm::StringLiteral kGridAttr = "mapsto.grid";
-inline constexpr llvm::StringLiteral kScratchAttr = "mapsto.scratch";
-inline constexpr llvm::StringLiteral kFusedAttr = "mapsto.fused";
-inline constexpr llvm::StringLiteral kSitesAttr = "mapsto.sites";
-inline constexpr llvm::StringLiteral kFlopsAttr = "mapsto.flops";
-inline constexpr llvm::StringLiteral kBytesAttr = "mapsto.bytes";
-/// On the module: the names of all symbols, in the order of kernels' `dims`.
-inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
 
 /// The manifest, without what only the caller knows (target, options, the
 /// weights' id and file). Failure, with a diagnostic, if the module is not a
@@ -47,9 +35,6 @@ mlir::FailureOr<ManifestModel> buildManifest(mlir::ModuleOp module,
 /// `dim` must be among them.
 ManifestExpr manifestExpr(const Dim &dim,
                           llvm::ArrayRef<ManifestSymbol> symbols);
-
-/// "model.mto:12:9", or "" where the location names no place in a file.
-std::string placeOf(mlir::Location loc);
 
 } // namespace mapsto
 

@@ -146,7 +146,7 @@ std::optional<std::vector<std::string>> lldArguments(const LinkJob &job,
   default:
     // Its own functions first: two models may live in one process.
     add({"-shared", "-Bsymbolic", "-z", "defs", "-soname",
-         path::filename(job.output).str()});
+         job.soname});
     break;
   }
   for (const char *file : {start, "crti.o"}) {
@@ -215,7 +215,7 @@ bool linkWithCompiler(const LinkJob &job, const Target &target,
     break;
   case LinkKind::SharedLibrary:
     arguments.push_back("-shared");
-    arguments.push_back("-Wl,-Bsymbolic");
+    arguments.push_back("-Wl,-Bsymbolic,-soname," + job.soname);
     break;
   case LinkKind::Relocatable:
     arguments.push_back("-r");

@@ -22,6 +22,8 @@ struct LinkJob {
   /// Paths of objects and archives, in the order they are searched.
   std::vector<std::string> inputs;
   std::string output;
+  /// What a shared library calls itself.
+  std::string soname;
 };
 
 /// On failure false, and `error` says why in a line or a few.

@@ -156,6 +156,7 @@ private:
       return writeArchive(output);
     LinkJob job;
     job.output = output;
+    job.soname = path::filename(options.output).str();
     job.inputs = {codeObject->path()};
     if (weightsObject)
       job.inputs.push_back(weightsObject->path());

@@ -1,0 +1,37 @@
+//===- KernelAttributes.h - What passes note on kernels ---------*- C++ -*-===//
+//
+// The attributes by which one phase tells the next about a kernel, and in the
+// end the manifest. Sizes are texts of `Dim`s.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_KERNELATTRIBUTES_H
+#define MAPSTO_COMPILER_KERNELATTRIBUTES_H
+
+#include "llvm/ADT/StringRef.h"
+#include "mlir/IR/Location.h"
+
+#include <string>
+
+namespace mapsto {
+
+/// On a kernel's function: its kind, the number of its items, bytes of scratch
+/// that a thread needs, what was fused into it, the places that may meet a bad
+/// index or divisor, its costs, the number of its buffers.
+inline constexpr llvm::StringLiteral kKernelKindAttr = "mapsto.kernel";
+inline constexpr llvm::StringLiteral kGridAttr = "mapsto.grid";
+inline constexpr llvm::StringLiteral kScratchAttr = "mapsto.scratch";
+inline constexpr llvm::StringLiteral kFusedAttr = "mapsto.fused";
+inline constexpr llvm::StringLiteral kSitesAttr = "mapsto.sites";
+inline constexpr llvm::StringLiteral kFlopsAttr = "mapsto.flops";
+inline constexpr llvm::StringLiteral kBytesAttr = "mapsto.bytes";
+inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
+/// On the module: the names of all symbols, in the order of kernels' `dims`.
+inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
+
+/// "model.mto:7:10", or nothing where the source is not known.
+std::string placeOf(mlir::Location loc);
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_KERNELATTRIBUTES_H
