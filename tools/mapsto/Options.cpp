@@ -117,7 +117,7 @@ constexpr OptionInfo kOptions[] = {
      true},
     {"--bench", Run, Takes::MaybeNumber, "[N]", "time N runs", true},
     {"--runs", Bench, Takes::Value, "N", "how many runs to time"},
-    {"--profile", Run | Bench, Takes::Value, "FILE",
+    {"--profile", Run, Takes::Value, "FILE",
      "write a trace for chrome://tracing or ui.perfetto.dev", true},
     {"--device", Run | Bench, Takes::Value, "DEVICE", "cpu", true},
     {"--help", Everywhere, Takes::Nothing, "", "show this"},
@@ -151,15 +151,13 @@ bool isNumber(const char *text) {
 bool unknownOption(const std::string &name, const CommandInfo &command,
                    std::string &error) {
   std::vector<std::string> names;
-  std::string elsewhere;
-  for (const OptionInfo &info : kOptions) {
+  for (const OptionInfo &info : kOptions)
     if (info.commands & command.command)
       names.push_back(info.name);
-    else if (name == info.name)
-      for (const CommandInfo &other : kCommands)
-        if (info.commands & other.command && elsewhere.empty())
-          elsewhere = other.name;
-  }
+  std::string elsewhere;
+  for (const CommandInfo &other : kCommands)
+    if (elsewhere.empty() && findOption(name, other.command))
+      elsewhere = other.name;
   error =
       "`mapsto " + std::string(command.name) + "` has no option `" + name + "`";
   std::string near = didYouMean(name, names);
@@ -187,11 +185,11 @@ void addRow(std::string &text, std::string left, std::string right) {
     size_t end = right.find(' ');
     std::string word = right.substr(0, end);
     right = end == std::string::npos ? "" : right.substr(end + 1);
-    if (at + word.size() > kWidth) {
+    if (at + 1 + word.size() > kWidth) {
       text += "\n" + std::string(kColumn, ' ');
       at = kColumn;
     }
-    text += word + (right.empty() ? "" : " ");
+    text += (at == kColumn ? "" : " ") + word;
     at += word.size() + 1;
   }
   text += '\n';

@@ -1,0 +1,58 @@
+"""golden.py CASE: one case of tests/golden, made with PyTorch, in every way a
+model can run."""
+
+import json
+import re
+import sys
+import unittest
+
+from support import GOLDEN, MODELS, Test, mapsto, run
+
+CASE = sys.argv.pop()
+
+
+class Golden(Test):
+    def setUp(self):
+        super().setUp()
+        folder = GOLDEN / CASE
+        case = json.loads((folder / "case.json").read_text())
+        self.model = MODELS / f"{CASE}.mto"
+        weights = folder / "weights.safetensors"
+        self.weights = ["--weights", weights] if weights.exists() else []
+        self.data = []
+        for name in case["inputs"]:
+            self.data += ["--input", f"{name}=@{folder}/in.{name}.npy"]
+        for name in case["outputs"]:
+            self.data += ["--expect", f"{name}=@{folder}/out.{name}.npy"]
+
+    def test_interpreter(self):
+        self.succeed(mapsto("run", "--interpret", self.model, *self.weights, *self.data))
+
+    def test_jit(self):
+        self.succeed(mapsto("run", self.model, *self.weights, *self.data))
+
+    def test_portable_code(self):
+        for cpu in ("x86-64-v2", "x86-64-v3"):
+            self.succeed(mapsto("run", "--cpu", cpu, self.model, *self.weights, *self.data))
+
+    def test_executable(self):
+        self.succeed(mapsto("compile", self.model, *self.weights, "-o", self.folder / "model"))
+        self.succeed(run(self.folder / "model", *self.data))
+
+    def test_other_sizes(self):
+        """Symbolic sizes stay symbolic: 1 of everything, and primes."""
+        self.succeed(mapsto("verify", self.model, *self.weights))
+        signature = self.succeed(mapsto("inspect", self.model)).stdout
+        ones = [f"--dim={name}=1" for name in re.findall(r"^  size +(\w+)", signature, re.M)]
+        self.succeed(mapsto("verify", self.model, *self.weights, *ones))
+
+    def test_kernels(self):
+        """Attention is one kernel."""
+        if not CASE.startswith("attention_") or CASE == "attention_rnn":
+            return
+        summary = self.succeed(mapsto("inspect", self.model)).stdout
+        self.assertIn("kernels (1)", summary)
+
+
+if __name__ == "__main__":
+    unittest.main()
