@@ -224,7 +224,13 @@ private:
     if (!isExpensive(op))
       return group.kind != KernelKind::conv || !usedByConvolution(op, group);
     Dim own = elements(op->getResult(0));
-    if (own == Dim(1) || own == elements(group.root->getResult(0)))
+    Dims rows = dimsOf(group.root->getResult(0));
+    if (own == Dim(1) || own == numElements(rows))
+      return true;
+    // Once per row, as the reductions are.
+    if (!rows.empty())
+      rows.pop_back();
+    if (own == numElements(rows))
       return true;
     return llvm::any_of(group.ops, [&](Operation *other) {
       return isReduction(other) && elements(other->getOperand(0)) == own;
