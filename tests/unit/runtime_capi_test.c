@@ -1,11 +1,14 @@
 /* The C API from C: linked without the C++ library. */
 
+#define _GNU_SOURCE
+
 #include "runtime/mapsto.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern const mapsto_image mapsto_model_image;
 
@@ -144,6 +147,31 @@ static void checkTypedCall(void) {
   mapsto_session_free(session);
 }
 
+#ifndef STATIC_TEST
+/* A library cut anywhere is refused, or only lacks what nobody loads. */
+static void checkTruncated(const char *path) {
+  static char bytes[1 << 20];
+  char cut[] = "/tmp/mapsto.XXXXXX";
+  FILE *file = fopen(path, "rb");
+  size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+  CHECK(size > 0 && size < sizeof bytes);
+  if (file)
+    fclose(file);
+  int fd = mkstemp(cut);
+  CHECK(fd >= 0);
+  for (size_t n = 0; n < size; n += n < 256 ? 16 : size / 50) {
+    mapsto_artifact *artifact;
+    CHECK(pwrite(fd, bytes, n, 0) == (ssize_t)n);
+    mapsto_status status = mapsto_artifact_open(cut, &artifact);
+    CHECK(status == MAPSTO_BAD_ARTIFACT || n > size / 2);
+    CHECK((status == MAPSTO_OK) == (artifact != NULL));
+    mapsto_artifact_close(artifact);
+  }
+  close(fd);
+  unlink(cut);
+}
+#endif
+
 int main(int argc, char **argv) {
   mapsto_artifact *artifact;
   if (mapsto_artifact_from_image(&mapsto_model_image, NULL, &artifact)) {
@@ -168,6 +196,7 @@ int main(int argc, char **argv) {
     CHECK(strcmp(mapsto_last_error(),
                  "/nonexistent.so: No such file or directory") == 0);
     CHECK(mapsto_artifact_open(argv[0], &artifact) == MAPSTO_BAD_ARTIFACT);
+    checkTruncated(argv[1]);
   }
 #endif
   if (!failures)
