@@ -103,7 +103,9 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
     return kRunFailed;
   WeightsSource weights{compiled->weights.size(),
                         [&](llvm::raw_ostream &out, std::string &error) {
-                          return compiled->weights.write(out, error);
+                          bool done = compiled->weights.write(out, error);
+                          model->releaseWeights();
+                          return done;
                         }};
   std::string error;
   std::vector<std::string> written;

@@ -35,6 +35,9 @@ struct Model {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The weights; nothing is found in it where the model has none.
   WeightSource weights;
+  /// Tells the system that the weights' file will not be read soon again, so
+  /// that it need not stay in memory.
+  std::function<void()> releaseWeights = [] {};
   Target target;
   int optLevel = 2;
   Timings timings;

@@ -1,6 +1,7 @@
 // Compiled code against the interpreter. Each kernel gets the interpreter's own
 // inputs, so that the first one that is wrong is named, not the first result
-// that shows it; then the whole model is run as an artifact would run it.
+// that shows it; then the whole model is run as an artifact would run it. One
+// compilation serves all sizes that are tried.
 #include "compiler/pipeline.h"
 #include "dialect/interpreter/Interpreter.h"
 #include "runtime/dtype.h"
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <set>
 
 using namespace mapsto;
 
@@ -81,24 +83,13 @@ public:
       : model(model), arguments(arguments) {}
 
   int run() {
-    if (!chooseSizes() || !makeInputs())
+    if (!chooseTrials())
       return kBadInput;
+    graph = mlir::OwningOpRef<mlir::ModuleOp>(model.module->clone());
     kernels = mlir::OwningOpRef<mlir::ModuleOp>(model.module->clone());
-    std::string error;
-    if (!interpret(*model.module, expected, error, nullptr))
-      return fail("the interpreter stopped: " + error, kBadInput);
     if (failed(lower(*kernels, Phase::Graph, Phase::Kernels, model.target,
                      model.timings)))
       return model.fail();
-    std::vector<Tensor> cut;
-    if (!interpret(*kernels, cut, error,
-                   [&](mlir::Operation *op, llvm::ArrayRef<Tensor> results) {
-                     for (auto [value, tensor] :
-                          llvm::zip(op->getResults(), results))
-                       values[value] = tensor;
-                   }))
-      return fail("the interpreter stopped on the kernels: " + error,
-                  kRunFailed);
     compiled = compile(model);
     if (!compiled)
       return kRunFailed;
@@ -108,15 +99,23 @@ public:
     blob = serialize(compiled->manifest);
     if (manifest.open(blob.data(), blob.size()))
       return fail("the manifest is damaged", kRunFailed);
-    symbols.clear();
-    for (const runtime::SymbolRecord &symbol : manifest.symbols)
-      symbols.push_back(sizes[manifest.text(symbol.name)]);
-
-    if (int code = compareResults("after fusion, still interpreted,", cut, 64))
-      return code;
-    if (int code = checkKernels())
-      return code;
-    return checkWhole();
+    for (const Sizes &trial : trials) {
+      int code = check(trial);
+      if (code != kDone) {
+        if (trials.size() > 1)
+          fprintf(stderr, "  at%s\n", sizesText().c_str());
+        return code;
+      }
+    }
+    printf("%s: %u kernels and the whole agree with the interpreter (largest "
+           "difference %.3g)",
+           manifest.text(manifest.header().name), checked, worst);
+    if (trials.size() > 1)
+      printf(" at %zu sizes, %u of them refused by both\n", trials.size(),
+             refused);
+    else
+      printf("%s%s\n", sizes.empty() ? "" : " at", sizesText().c_str());
+    return kDone;
   }
 
 private:
@@ -124,26 +123,124 @@ private:
     return module.lookupSymbol<mlir::func::FuncOp>(kEntryName);
   }
 
-  /// Sizes nobody gave are small primes: tails everywhere.
-  bool chooseSizes() {
+  /// Compiled code against the interpreter at these sizes. What the
+  /// interpreter refuses, the compiled model has to refuse.
+  int check(const Sizes &trial) {
+    sizes = trial;
+    values.clear();
+    checked = 0;
+    if (!makeInputs())
+      return kBadInput;
+    std::string error;
+    if (!interpret(*graph, expected, error, nullptr)) {
+      if (trials.size() == 1)
+        return fail("the interpreter stopped: " + error, kBadInput);
+      ++refused;
+      settleSymbols();
+      return checkRefused(error);
+    }
+    std::vector<Tensor> cut;
+    if (!interpret(*kernels, cut, error,
+                   [&](mlir::Operation *op, llvm::ArrayRef<Tensor> results) {
+                     for (auto [value, tensor] :
+                          llvm::zip(op->getResults(), results))
+                       values[value] = tensor;
+                   }))
+      return fail("the interpreter stopped on the kernels: " + error,
+                  kRunFailed);
+    settleSymbols();
+    if (int code = compareResults("after fusion, still interpreted,", cut, 64))
+      return code;
+    // Any split of the grid is legal.
+    for (int64_t parts : {1, 3})
+      if (int code = checkKernels(parts))
+        return code;
+    for (int threads : threadCounts())
+      if (int code = checkWhole(threads))
+        return code;
+    return kDone;
+  }
+
+  void settleSymbols() {
+    symbols.clear();
+    for (const runtime::SymbolRecord &symbol : manifest.symbols)
+      symbols.push_back(sizes[manifest.text(symbol.name)]);
+  }
+
+  std::vector<int> threadCounts() const {
+    if (arguments.has("--threads"))
+      return {atoi(arguments.get("--threads").c_str())};
+    return {1, 4};
+  }
+
+  std::string sizesText() const {
+    std::string text;
+    for (const auto &[name, size] : sizes)
+      text += " " + name + "=" + std::to_string(size);
+    return text;
+  }
+
+  /// Reads "NAME=SIZE" over one of the inputs' sizes.
+  bool readSize(const std::string &text, Sizes &into) {
+    std::string name, value;
+    int64_t size;
+    if (!splitNamed(text, name, value) ||
+        llvm::StringRef(value).getAsInteger(10, size) || size < 0)
+      return !fail("a size is NAME=SIZE, not `" + text + "`");
+    if (!into.count(name))
+      return !fail("no input has a symbolic size `" + name + "`");
+    into[name] = size;
+    return true;
+  }
+
+  /// Sizes nobody gave are small primes: tails everywhere. --sizes lists several
+  /// settings, --trials draws some around the sizes of vectors and tiles.
+  bool chooseTrials() {
     static constexpr int64_t primes[] = {3, 7, 5, 11, 13, 17};
+    static constexpr int64_t drawn[] = {0, 1, 2, 3, 5, 7, 8, 16, 17, 31, 61, 130};
     mlir::func::FuncOp entry = entryOf(*model.module);
+    Sizes base;
     int next = 0;
     for (mlir::Type type : entry.getArgumentTypes())
       for (const Dim &dim : dimsOf(type))
         for (const std::string &name : dim.symbols())
-          if (sizes.try_emplace(name, primes[next % 6]).second)
+          if (base.try_emplace(name, primes[next % 6]).second)
             ++next;
+    std::set<std::string> fixed;
     for (const std::string &text : arguments.all("--dim")) {
-      std::string name, value;
-      int64_t size;
-      if (!splitNamed(text, name, value) ||
-          llvm::StringRef(value).getAsInteger(10, size) || size < 0)
-        return !fail("--dim needs NAME=SIZE, not `" + text + "`");
-      if (!sizes.count(name))
-        return !fail("no input has a symbolic size `" + name + "`");
-      sizes[name] = size;
+      if (!readSize(text, base))
+        return false;
+      fixed.insert(text.substr(0, text.find('=')));
     }
+    for (const std::string &list : arguments.all("--sizes")) {
+      llvm::SmallVector<llvm::StringRef> settings;
+      llvm::StringRef(list).split(settings, ';', -1, false);
+      for (llvm::StringRef setting : settings) {
+        Sizes &trial = trials.emplace_back(base);
+        llvm::SmallVector<llvm::StringRef> parts;
+        setting.split(parts, ',', -1, false);
+        for (llvm::StringRef part : parts)
+          if (!readSize(part.trim().str(), trial))
+            return false;
+      }
+    }
+    int count = 0;
+    uint64_t seed = 1;
+    if (arguments.has("--seed") &&
+        llvm::StringRef(arguments.get("--seed")).getAsInteger(10, seed))
+      return !fail("--seed needs a whole number");
+    if (arguments.has("--trials") &&
+        llvm::StringRef(arguments.get("--trials")).getAsInteger(10, count))
+      return !fail("--trials needs a whole number");
+    std::mt19937_64 random(seed);
+    for (int i = 0; i < count; ++i) {
+      Sizes &trial = trials.emplace_back(base);
+      for (auto &[name, size] : trial)
+        if (!fixed.count(name))
+          size = drawn[random() % std::size(drawn)];
+    }
+    if (trials.empty())
+      trials.push_back(base);
     return true;
   }
 
@@ -298,7 +395,8 @@ private:
     return value;
   }
 
-  int checkKernels() {
+  int checkKernels(int64_t parts) {
+    checked = 0;
     for (LaunchOp launch : entryOf(*kernels).getOps<LaunchOp>()) {
       uint32_t index = 0;
       while (index != manifest.kernels.count &&
@@ -307,14 +405,14 @@ private:
         ++index;
       if (index == manifest.kernels.count)
         continue;
-      if (int code = checkLaunch(launch, index))
+      if (int code = checkLaunch(launch, index, parts))
         return code;
       ++checked;
     }
     return kDone;
   }
 
-  int checkLaunch(LaunchOp launch, uint32_t index) {
+  int checkLaunch(LaunchOp launch, uint32_t index, int64_t parts) {
     const runtime::KernelRecord &kernel = manifest.kernels[index];
     std::vector<Bytes> memory;
     std::vector<void *> pointers;
@@ -329,11 +427,15 @@ private:
     }
     for (Bytes &bytes : memory)
       pointers.push_back(bytes.data());
-    Bytes scratch(size_t(valueOf(kernel.scratchExpr)));
     mapsto_kernel_context context{};
-    loaded->jit->image().kernels[index](pointers.data(), symbols.data(),
-                                        scratch.data(), 0,
-                                        valueOf(kernel.gridExpr), &context);
+    int64_t grid = valueOf(kernel.gridExpr);
+    int64_t step = std::max<int64_t>(1, (grid + parts - 1) / parts);
+    for (int64_t begin = 0; begin < grid; begin += step) {
+      Bytes scratch(size_t(valueOf(kernel.scratchExpr)));
+      loaded->jit->image().kernels[index](
+          pointers.data(), symbols.data(), scratch.data(), begin,
+          std::min(begin + step, grid), &context);
+    }
     std::string name = manifest.text(kernel.symbol), fused;
     for (uint32_t id : manifest.list(kernel.ops))
       fused += (fused.empty() ? "" : ", ") +
@@ -368,14 +470,16 @@ private:
     return kDone;
   }
 
-  /// The whole model through the runtime.
-  int checkWhole() {
+  /// The whole model through the runtime; `look` gets the session after a run.
+  int runWhole(int threads,
+               llvm::function_ref<int(mapsto_session *, mapsto_status)> look) {
     mapsto_artifact *artifact;
     mapsto_session *session;
     if (mapsto_artifact_from_image(&loaded->jit->image(), nullptr, &artifact))
       return fail(mapsto_last_error(), kRunFailed);
     mapsto_session_create(artifact, &session);
     mapsto_artifact_close(artifact);
+    mapsto_session_set_threads(session, threads);
     mlir::func::FuncOp entry = entryOf(*kernels);
     std::vector<Bytes> memory;
     size_t next = 0;
@@ -393,54 +497,62 @@ private:
     }
     if (!status)
       status = mapsto_session_run(session);
-    int code = kDone;
-    if (status)
-      code = fail(mapsto_session_error(session), kRunFailed);
-    std::vector<Tensor> got = expected;
-    size_t output = 0, state = 0;
-    for (unsigned i = 0; i != got.size() && code == kDone; ++i) {
-      mapsto_tensor tensor;
-      if (entry.getResultAttr(i, kNameAttr))
-        mapsto_session_output(session, output++, &tensor);
-      else
-        mapsto_session_read_state(session, state++, &tensor);
-      auto read = tensorFromBytes(
-          expected[i].elementType, expected[i].shape,
-          llvm::ArrayRef<char>(static_cast<char *>(tensor.data), tensor.bytes));
-      if (failed(read))
-        return fail("`" + resultName(i) + "` has another shape than expected",
-                    kRunFailed);
-      got[i] = std::move(*read);
-    }
-    // Roundings add up over the kernels.
-    if (code == kDone)
-      code = compareResults("every kernel is right, but the whole run's", got,
-                            512.0 * (1 + manifest.kernels.count));
+    int code = look(session, status);
     mapsto_session_free(session);
-    if (code != kDone)
-      return code;
-    std::string at;
-    for (const auto &[name, size] : sizes)
-      at += " " + name + "=" + std::to_string(size);
-    printf("%s: %u kernels and the whole agree with the interpreter (largest "
-           "difference %.3g)%s%s\n",
-           manifest.text(manifest.header().name), checked, worst,
-           at.empty() ? "" : " at", at.c_str());
-    return kDone;
+    return code;
+  }
+
+  int checkRefused(const std::string &why) {
+    return runWhole(1, [&](mapsto_session *, mapsto_status status) {
+      return status ? int(kDone)
+                    : fail("the interpreter stops, the compiled model does "
+                           "not: " + why,
+                           kRunFailed);
+    });
+  }
+
+  int checkWhole(int threads) {
+    return runWhole(threads, [&](mapsto_session *session,
+                                 mapsto_status status) -> int {
+      if (status)
+        return fail(mapsto_session_error(session), kRunFailed);
+      mlir::func::FuncOp entry = entryOf(*kernels);
+      std::vector<Tensor> got = expected;
+      size_t output = 0, state = 0;
+      for (unsigned i = 0; i != got.size(); ++i) {
+        mapsto_tensor tensor;
+        if (entry.getResultAttr(i, kNameAttr))
+          mapsto_session_output(session, output++, &tensor);
+        else
+          mapsto_session_read_state(session, state++, &tensor);
+        auto read = tensorFromBytes(
+            expected[i].elementType, expected[i].shape,
+            llvm::ArrayRef<char>(static_cast<char *>(tensor.data),
+                                 tensor.bytes));
+        if (failed(read))
+          return fail("`" + resultName(i) + "` has another shape than expected",
+                      kRunFailed);
+        got[i] = std::move(*read);
+      }
+      // Roundings add up over the kernels.
+      return compareResults("every kernel is right, but the whole run's", got,
+                            512.0 * (1 + manifest.kernels.count));
+    });
   }
 
   Model &model;
   const Arguments &arguments;
   Sizes sizes;
+  std::vector<Sizes> trials;
   std::vector<Tensor> inputs, expected;
-  mlir::OwningOpRef<mlir::ModuleOp> kernels;
+  mlir::OwningOpRef<mlir::ModuleOp> graph, kernels;
   llvm::DenseMap<mlir::Value, Tensor> values;
   std::optional<Compiled> compiled;
   std::unique_ptr<Loaded> loaded;
   std::vector<uint8_t> blob;
   runtime::Manifest manifest;
   std::vector<int64_t> symbols;
-  unsigned checked = 0;
+  unsigned checked = 0, refused = 0;
   double worst = 0;
 };
 

@@ -92,6 +92,10 @@ bool openFiles(Model &model, const std::vector<std::string> &paths) {
     }
   for (const WeightTensor &tensor : files->tensors())
     model.weights.names.push_back(tensor.name);
+  model.releaseWeights = [files] {
+    for (const WeightTensor &tensor : files->tensors())
+      files->release(tensor);
+  };
   model.weights.find =
       [files](llvm::StringRef name) -> std::optional<WeightView> {
     const WeightTensor *tensor = files->find(name);
