@@ -288,7 +288,7 @@ private:
   }
 
   bool makeInputs() {
-    mlir::func::FuncOp entry = entryOf(*model.module);
+    mlir::func::FuncOp entry = entryOf(*graph);
     std::map<std::string, std::string> given;
     for (const std::string &text : arguments.all("--input")) {
       std::string name, value;
