@@ -364,13 +364,14 @@ Elaborator::StateSlot *Elaborator::stateSlot(const State &state, Scope &scope,
   auto dims = evalDims(state.decl->type, scope, &unbound);
   if (!dims)
     return nullptr;
-  if (!unbound.empty()) {
-    error(state.decl->type.span, "nothing tells the size `" + unbound[0] +
-                                     "` of the state `" + state.decl->name.text + "`")
-        .hint("take it from an input, make it a parameter of the model, or fix it "
-              "with `--dim " + unbound[0] + "=...`");
-    return nullptr;
-  }
+  // A size that no input tells is the model's own: `--dim` settles it.
+  for (Dim &dim : *dims)
+    dim = dim.substitute([&](llvm::StringRef name) -> std::optional<Dim> {
+      auto fixed = options.dims.find(name.str());
+      if (llvm::is_contained(unbound, name.str()) && fixed != options.dims.end())
+        return Dim(fixed->second);
+      return std::nullopt;
+    });
   auto type = tensorOf(*dims, elementType(&context, state.decl->type.element));
   auto it = states.find(name);
   if (it != states.end()) {

@@ -118,6 +118,8 @@ Object Elaborator::lookUp(llvm::StringRef name, Span span, Scope &scope) {
     return *type;
   if (name == "_")
     return fail(span, "`_` is not a value; it stands for one that is not wanted");
+  if (isIncomplete)
+    return {};
   std::vector<std::string> near;
   for (Scope *s = &scope; s; s = s->parent)
     for (auto &entry : s->names)
@@ -324,6 +326,8 @@ Object Elaborator::evalComprehension(const ComprehensionExpr &expr, Scope &outer
   scope.layer = outer.layer;
   std::vector<Object> elements;
   for (const Object &value : *values) {
+    if (++statements > maxStatements)
+      return fail(expr.span, "this list takes too long to make while compiling");
     assign(*expr.target, value, expr.iterable->span, scope);
     if (expr.condition) {
       auto keep = toBool(eval(*expr.condition, scope), expr.condition->span);

@@ -62,6 +62,7 @@ Scope *Elaborator::loadFile(const SourceFile &source, bool isLibrary) {
   if (auto it = loaded.find(&source); it != loaded.end())
     return it->second;
   std::unique_ptr<ast::File> file = parse(source, diagnostics);
+  isIncomplete |= diagnostics.hasErrors();
   auto scope = std::make_unique<Scope>();
   scope->isLibrary = isLibrary;
   Scope *result = scope.get();

@@ -194,6 +194,11 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
   std::string sign = "`" + std::string(ast::spelling(op)) + "`";
 
   if (a.is<Dim>() && b.is<Dim>()) {
+    // Products of long polynomials grow without bound.
+    constexpr size_t kMostTerms = 64;
+    if (a.get<Dim>().getTerms().size() > kMostTerms ||
+        b.get<Dim>().getTerms().size() > kMostTerms)
+      return fail(span, "this size is a sum of too many terms");
     if (auto result = onSizes(op, a.get<Dim>(), b.get<Dim>()))
       return *result;
     auto divisor = b.get<Dim>().constant();
@@ -217,6 +222,11 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
       return x != y;
   }
   if (a.is<std::string>() && b.is<std::string>()) {
+    constexpr size_t kLongestText = 10000;
+    if (op == BinaryOp::Add &&
+        a.get<std::string>().size() + b.get<std::string>().size() > kLongestText)
+      return fail(span, "a text of more than " + std::to_string(kLongestText) +
+                            " characters");
     if (op == BinaryOp::Add)
       return a.get<std::string>() + b.get<std::string>();
     if (isComparison(op))
@@ -231,6 +241,10 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
     return (a.isNone() && b.isNone()) == (op == BinaryOp::Equal);
   if (op == BinaryOp::Add && a.is<std::shared_ptr<List>>() &&
       b.is<std::shared_ptr<List>>()) {
+    constexpr size_t kLongestList = 100000;
+    if (a.elements()->size() + b.elements()->size() > kLongestList)
+      return fail(span, "a list of more than " + std::to_string(kLongestList) +
+                            " elements");
     std::vector<Object> all = *a.elements();
     all.insert(all.end(), b.elements()->begin(), b.elements()->end());
     return Object::list(std::move(all));

@@ -7,8 +7,14 @@ using namespace mapsto::ast;
 
 void Elaborator::exec(const Block &block, Scope &scope, BodyResult &result) {
   for (const StmtPtr &stmt : block.statements) {
-    if (diagnostics.full() || result.returned)
+    if (diagnostics.full() || result.returned || statements > maxStatements)
       return;
+    if (++statements > maxStatements) {
+      fail(stmt->span, "this model runs more than " + std::to_string(maxStatements) +
+                           " statements while compiling",
+           "`scan` and `repeat` run when the model runs");
+      return;
+    }
     execStmt(*stmt, scope, result, &stmt == &block.statements.back());
   }
 }

@@ -244,6 +244,11 @@ private:
   mlir::MLIRContext &context;
   const LanguageOptions &options;
   DiagnosticEngine &diagnostics;
+  /// Static code runs this many statements at most, so that compiling ends.
+  static constexpr unsigned maxStatements = 200000;
+  unsigned statements = 0;
+  /// A file with syntax errors lacks what could not be read.
+  bool isIncomplete = false;
   std::set<std::tuple<const SourceFile *, uint32_t, std::string>> reported;
   Diagnostic repeated;
 };
