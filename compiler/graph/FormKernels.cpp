@@ -95,7 +95,11 @@ public:
 
 private:
   ModuleOp module;
-  std::set<std::string> names;
+  /// Names in use; at first those that the C library has for functions that
+  /// the code may call, as an op of the same name does.
+  std::set<std::string> names{"atan", "ceil",  "cos",   "erf",  "exp",
+                              "expm1", "floor", "log",  "log1p", "pow",
+                              "round", "sin",   "sqrt", "tan",   "tanh"};
 
   std::string freshName(const Group &group) {
     Operation *named = group.anchor ? group.anchor : group.root;

@@ -147,8 +147,6 @@ Value KernelEmitter::atLeast(Index x, Value bound) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, v, limit);
 }
 
-/// Tells the runtime of a bad position or divisor; the run then fails with the
-/// place in the source, the position and its bound.
 void KernelEmitter::report(Value bad, Location loc, Value position,
                            Value bound) {
   std::string place = placeOf(loc);

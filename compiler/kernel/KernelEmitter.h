@@ -205,6 +205,10 @@ public:
                  const Dim &size) {
     return position(tensor, indices, size, size);
   }
+  /// Tells the runtime of a bad position or divisor; the run then fails with
+  /// the place in the source, the position and its bound.
+  void report(mlir::Value bad, mlir::Location loc, mlir::Value position,
+              mlir::Value bound);
   /// Whole-number divisors, with 1 for 0, which is reported to the runtime.
   mlir::Value checkedDivisor(mlir::Value divisor, mlir::Location loc);
 
@@ -242,8 +246,6 @@ private:
   size_t outermostScope(llvm::ArrayRef<mlir::Value> values);
   void enterScope(size_t level, llvm::function_ref<void()> body);
   mlir::Value outermost(char operation, mlir::Value x, mlir::Value y);
-  void report(mlir::Value bad, mlir::Location loc, mlir::Value position,
-              mlir::Value bound);
 
   std::vector<Scope> scopes;
   size_t hoistLimit = 0;

@@ -77,18 +77,35 @@ Value mod(Operands &o) {
                                  arith::AddFOp::create(b, r, o.y()), r);
 }
 
+/// By squaring; a negative power of a whole number is truncated to a whole one,
+/// so it is 0 unless the number is 1 or -1, whose powers repeat.
 Value integerPower(Operands &o) {
   auto &b = o.e.b;
-  if (!o.e.isVector(o.x()))
-    return math::IPowIOp::create(b, o.x(), o.y());
-  Value result = o.constant(0);
-  for (int64_t lane = 0; lane < o.e.lanes; ++lane) {
-    Value p = math::IPowIOp::create(
-        b, vector::ExtractOp::create(b, o.x(), lane).getResult(),
-        vector::ExtractOp::create(b, o.y(), lane).getResult());
-    result = vector::InsertOp::create(b, p, result, lane);
-  }
-  return result;
+  Value zero = o.constant(0), one = o.constant(1);
+  auto equal = [&](Value x, Value y) {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, x, y);
+  };
+  auto odd = [&](Value n) {
+    return equal(arith::AndIOp::create(b, n, one), one);
+  };
+  unsigned bits = getElementTypeOrSelf(o.x()).getIntOrFloatBitWidth();
+  SmallVector<Value> last =
+      o.e.loop(o.e.idx(0), o.e.idx(bits - 1), 1, {one, o.x(), o.y()},
+               [&](Value, ValueRange carried) {
+                 Value result = carried[0], square = carried[1];
+                 Value next = arith::SelectOp::create(
+                     b, odd(carried[2]), o.e.mul(result, square), result);
+                 return SmallVector<Value>{
+                     next, o.e.mul(square, square),
+                     arith::ShRSIOp::create(b, carried[2], one)};
+               });
+  Value negative =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::slt, o.y(), zero);
+  Value unit = arith::OrIOp::create(b, equal(o.x(), one),
+                                    equal(o.x(), o.constant(-1)));
+  Value repeated = arith::SelectOp::create(b, odd(o.y()), o.x(), one);
+  Value truncated = arith::SelectOp::create(b, unit, repeated, zero);
+  return arith::SelectOp::create(b, negative, truncated, last[0]);
 }
 
 Value compare(Operands &o, ComparePredicate predicate, bool isBool) {

@@ -103,8 +103,13 @@ Value argReduce(KernelEmitter &e, ArgReduceOp op, ArrayRef<Index> indices) {
         e.b, order, arith::AndIOp::create(e.b, xNan, bestNumber));
   };
   Value zero = e.constant(e.b.getI64Type(), 0);
-  // Starts at the first element, so infinities and empty axes need no care.
+  // Starts at the first element, so infinities need no care; there has to be
+  // one.
   Value size = e.dim(dims[axis]);
+  if (dims[axis].constant().value_or(0) == 0)
+    e.report(arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, size,
+                                   e.idx(0)),
+             op.getLoc(), zero, zero);
   Value first = e.convert(
       start(e, op.getKind() == ReduceKind::max ? ReduceKind::max : ReduceKind::min,
             type, lanes),
