@@ -48,6 +48,20 @@ bool Elaborator::expandSubscripts(const IndexExpr &expr, size_t rank,
   return true;
 }
 
+/// Makes an index below 0 count from the end; false, with an error, where it is
+/// outside the axis for certain.
+bool Elaborator::checkIndex(Dim &at, const Dim &size, Span span) {
+  Dim given = at;
+  if (auto value = at.constant(); value && *value < 0)
+    at = size + at;
+  auto value = at.constant(), beyond = (at - size).constant();
+  if ((value && *value < 0) || (beyond && *beyond >= 0)) {
+    fail(span, "the index " + given.str() + " is outside an axis of " + size.str());
+    return false;
+  }
+  return true;
+}
+
 /// The size between two bounds of which only the difference is known, as in
 /// `pos : pos + n`: the added expression.
 static const Expr *addedTo(const Expr &stop, const Expr &start) {
@@ -123,17 +137,25 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
   fromEnd(*start);
   fromEnd(*stop);
   Dim length = *stop - *start;
-  auto n = size.constant(), low = start->constant(), high = stop->constant();
+  auto low = start->constant(), high = stop->constant();
   auto outside = [&](const ExprPtr &bound, int64_t value) {
     fail(bound ? bound->span : s.span, "the bound " + std::to_string(value) +
                                            " is outside an axis of " + size.str());
   };
-  if (low && (*low < 0 || (n && *low > *n))) {
+  if (low && *low < 0) {
     outside(s.start, *low);
     return std::nullopt;
   }
-  if (high && (*high < 0 || (n && *high > *n))) {
+  if (high && *high < 0) {
     outside(s.stop, *high);
+    return std::nullopt;
+  }
+  for (auto [bound, expr] : {std::pair(&*start, &s.start), std::pair(&*stop, &s.stop)}) {
+    auto beyond = (*bound - size).constant();
+    if (!beyond || *beyond <= 0)
+      continue;
+    fail(*expr ? (*expr)->span : s.span,
+         "the bound " + bound->str() + " is outside an axis of " + size.str());
     return std::nullopt;
   }
   if (auto count = length.constant(); count && *count < 0) {
@@ -236,14 +258,7 @@ Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr, Scope &scop
     Object index = eval(*s->index, scope);
     if (index.is<Dim>()) {
       Dim at = index.get<Dim>();
-      auto value = at.constant(), n = size.constant();
-      if (value && *value < 0)
-        at = size + at;
-      if (value && n && (*value < -*n || *value >= *n)) {
-        fail(s->span, "the index " + std::to_string(*value) +
-                          " is outside an axis of " + std::to_string(*n));
-        ok = false;
-      }
+      ok &= checkIndex(at, size, s->span);
       starts[axis] = at;
       sizes[axis] = Dim(1);
     } else if (mlir::Value indices = toTensor(index, s->span)) {
@@ -318,16 +333,8 @@ mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
       Object index = eval(*s->index, scope);
       if (index.is<Dim>()) {
         Dim at = index.get<Dim>();
-        if (auto value = at.constant()) {
-          auto n = dims[axis].constant();
-          if (n && (*value < -*n || *value >= *n)) {
-            fail(s->span, "the index " + std::to_string(*value) +
-                              " is outside an axis of " + std::to_string(*n));
-            return {};
-          }
-          if (*value < 0)
-            at = dims[axis] + at;
-        }
+        if (!checkIndex(at, dims[axis], s->span))
+          return {};
         start = t.size(at);
       } else {
         mlir::Value at = toTensor(index, s->span);

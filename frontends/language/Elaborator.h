@@ -175,6 +175,7 @@ private:
   mlir::Value writeTensor(mlir::Value x, const ast::IndexExpr &target,
                           mlir::Value value, Span span, Scope &scope);
   struct AxisRange;
+  bool checkIndex(Dim &at, const Dim &size, Span span);
   std::optional<AxisRange> evalRange(const ast::Subscript &subscript,
                                      const Dim &size, Scope &scope);
   bool expandSubscripts(const ast::IndexExpr &expr, size_t rank,

@@ -1,4 +1,4 @@
-foreach(subject IN ITEMS elaborate errors golden models reference)
+foreach(subject IN ITEMS elaborate errors golden models reference robustness)
   mapsto_unit_test(language_${subject}_test language
     SOURCES language_${subject}_test.cpp
     LIBRARIES MapstoLanguage MapstoInterpreter MapstoWeights)
