@@ -26,8 +26,12 @@ inline constexpr llvm::StringLiteral kSitesAttr = "mapsto.sites";
 inline constexpr llvm::StringLiteral kFlopsAttr = "mapsto.flops";
 inline constexpr llvm::StringLiteral kBytesAttr = "mapsto.bytes";
 inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
+/// On a kernel that can write its first operand's memory as its result.
+inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the module: the names of all symbols, in the order of kernels' `dims`.
 inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
+/// On the module, from MergeKernels: {kernel = "the one that stands for it"}.
+inline constexpr llvm::StringLiteral kMergedAttr = "mapsto.merged";
 
 /// "model.mto:7:10", or nothing where the source is not known.
 std::string placeOf(mlir::Location loc);

@@ -133,6 +133,12 @@ private:
       }
       inside.push_back(op);
     }
+    // An update's operand comes first: the schedule may hand its memory on.
+    if (auto update = dyn_cast_or_null<UpdateOp>(group.anchor)) {
+      Operation *definition = update.getX().getDefiningOp();
+      if (!definition || !members.contains(definition))
+        inputs.insert(update.getX());
+    }
     for (Operation *op : inside)
       op->walk([&](Operation *inner) {
         for (Value operand : inner->getOperands()) {
@@ -158,6 +164,9 @@ private:
     IRMapping map;
     for (Value input : inputs)
       map.map(input, body->addArgument(input.getType(), input.getLoc()));
+    if (auto update = dyn_cast_or_null<UpdateOp>(group.anchor))
+      if (!inputs.empty() && inputs.front() == update.getX())
+        kernel->setAttr(kInPlaceAttr, top.getUnitAttr());
     top.setInsertionPointToEnd(body);
     for (Operation *op : inside)
       top.clone(*op, map);

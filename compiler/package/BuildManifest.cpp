@@ -147,7 +147,7 @@ private:
   }
   /// Whether the launch changes its first operand, as `mapsto.update` does.
   bool isUpdate(LaunchOp op) {
-    return kindOf(module.lookupSymbol(op.getKernel())) == KernelKind::update;
+    return module.lookupSymbol(op.getKernel())->hasAttr(kInPlaceAttr);
   }
   /// Has the value written to the buffer, if it is made by a launch or a repeat
   /// and no other buffer was asked for.
