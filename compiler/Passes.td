@@ -61,6 +61,10 @@ def LowerKernels : Pass<"mapsto-lower-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+def MergeKernels : Pass<"mapsto-merge-kernels", "::mlir::ModuleOp"> {
+  let summary = "Keep one of kernels that are equal: a deep model has the same ones layer after layer";
+}
+
 def ApproximateMath : Pass<"mapsto-approximate-math", "::mlir::ModuleOp"> {
   let summary = "Evaluate exp, tanh, erf and their like by polynomials at full vector width";
   let dependentDialects = [

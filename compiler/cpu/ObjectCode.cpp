@@ -1,6 +1,8 @@
 #include "compiler/cpu/ObjectCode.h"
+#include "compiler/KernelAttributes.h"
 #include "compiler/cpu/EntryPoints.h"
 
+#include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/GlobalAlias.h"
 #include "llvm/IR/GlobalVariable.h"
@@ -11,7 +13,6 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/MergeFunctions.h"
-#include "mlir/Target/LLVMIR/Export.h"
 
 using namespace mapsto;
 
@@ -44,24 +45,26 @@ namespace {
 
 llvm::GlobalVariable *addConstant(llvm::Module &module, llvm::Constant *value,
                                   const llvm::Twine &name, uint64_t align) {
-  auto *global = new llvm::GlobalVariable(
-      module, value->getType(), /*isConstant=*/true,
-      llvm::GlobalValue::PrivateLinkage, value, name);
+  auto *global =
+      new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                               llvm::GlobalValue::PrivateLinkage, value, name);
   global->setAlignment(llvm::Align(align));
   return global;
 }
 
-/// The kernels' functions in the manifest's order. From here on they are known
-/// by their address in this table alone, so equal ones may become one.
+/// The name of the function that a kernel's code is in.
+std::string entryOf(mlir::ModuleOp module, llvm::StringRef kernel) {
+  if (auto merged = module->getAttrOfType<mlir::DictionaryAttr>(kMergedAttr))
+    if (auto other = merged.getAs<mlir::StringAttr>(kernel))
+      kernel = other.getValue();
+  return ("mapsto_kernel_" + kernel).str();
+}
+
+/// A table of the kernels. From here on their functions are known by their
+/// address in it alone, so equal ones may become one.
 llvm::Constant *addKernelTable(llvm::Module &module,
-                               const ManifestModel &manifest) {
+                               llvm::ArrayRef<llvm::Constant *> kernels) {
   auto *pointer = llvm::PointerType::getUnqual(module.getContext());
-  llvm::SmallVector<llvm::Constant *> kernels;
-  for (const ManifestKernel &kernel : manifest.kernels) {
-    llvm::Function *function =
-        module.getFunction("mapsto_kernel_" + kernel.symbol);
-    kernels.push_back(function);
-  }
   auto *type = llvm::ArrayType::get(pointer, kernels.size());
   return addConstant(module, llvm::ConstantArray::get(type, kernels),
                      "mapsto_kernels", 8);
@@ -70,6 +73,7 @@ llvm::Constant *addKernelTable(llvm::Module &module,
 /// The `mapsto_image` of runtime/mapsto.h.
 llvm::GlobalVariable *addImage(llvm::Module &module,
                                const ManifestModel &manifest,
+                               llvm::ArrayRef<llvm::Constant *> kernels,
                                const ObjectOptions &options) {
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
@@ -80,8 +84,9 @@ llvm::GlobalVariable *addImage(llvm::Module &module,
     return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
   };
   std::vector<uint8_t> blob = serialize(manifest);
-  llvm::Constant *data = addConstant(
-      module, llvm::ConstantDataArray::get(context, blob), "mapsto_manifest", 8);
+  llvm::Constant *data =
+      addConstant(module, llvm::ConstantDataArray::get(context, blob),
+                  "mapsto_manifest", 8);
 
   llvm::Constant *weights = llvm::ConstantPointerNull::get(pointer);
   if (options.linkedWeights && manifest.weightsSize != 0) {
@@ -96,8 +101,8 @@ llvm::GlobalVariable *addImage(llvm::Module &module,
                               half(MAPSTO_IMAGE_VERSION),
                               data,
                               word(blob.size()),
-                              addKernelTable(module, manifest),
-                              word(manifest.kernels.size()),
+                              addKernelTable(module, kernels),
+                              word(kernels.size()),
                               weights,
                               word(manifest.weightsSize)};
   auto *image = addConstant(module, llvm::ConstantStruct::getAnon(fields),
@@ -150,9 +155,9 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   llvm::ModulePassManager passes;
   if (optLevel > 0) // a deep model has the same kernels over and over
     passes.addPass(llvm::MergeFunctionsPass());
-  passes.addPass(optLevel == 0
-                     ? builder.buildO0DefaultPipeline(*levels[0])
-                     : builder.buildPerModuleDefaultPipeline(*levels[optLevel]));
+  passes.addPass(
+      optLevel == 0 ? builder.buildO0DefaultPipeline(*levels[0])
+                    : builder.buildPerModuleDefaultPipeline(*levels[optLevel]));
   passes.run(module, modules);
 }
 
@@ -174,10 +179,13 @@ mapsto::makeObjectCode(mlir::ModuleOp module, const ManifestModel *manifest,
   code->setPICLevel(llvm::PICLevel::BigPIC);
   prepareFunctions(*code, target, /*hideKernels=*/manifest != nullptr);
   if (manifest) {
-    for (const ManifestKernel &kernel : manifest->kernels)
-      if (!code->getFunction("mapsto_kernel_" + kernel.symbol))
+    llvm::SmallVector<llvm::Constant *> kernels; // in the manifest's order
+    for (const ManifestKernel &kernel : manifest->kernels) {
+      kernels.push_back(code->getFunction(entryOf(module, kernel.symbol)));
+      if (!kernels.back())
         return module.emitError("kernel `" + kernel.symbol + "` has no code");
-    llvm::GlobalVariable *image = addImage(*code, *manifest, options);
+    }
+    llvm::GlobalVariable *image = addImage(*code, *manifest, kernels, options);
     if (options.entryPoints)
       addEntryPoints(*code, *manifest, *image);
   }

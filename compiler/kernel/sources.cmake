@@ -8,6 +8,7 @@ list(APPEND compiler_sources
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
   kernel/MaskBounds.cpp
+  kernel/MergeKernels.cpp
   kernel/MovementRules.cpp
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp

@@ -48,12 +48,12 @@ std::string shape(const ManifestModel &manifest, const ManifestTensor &tensor) {
 /// A tensor's or size's name as a C identifier that is not a keyword.
 std::string identifier(llvm::StringRef name) {
   static const char *const keywords[] = {
-      "auto",   "break",  "case",     "char",   "const",    "continue",
-      "default", "do",    "double",   "else",   "enum",     "extern",
-      "float",  "for",    "goto",     "if",     "inline",   "int",
-      "long",   "register", "restrict", "return", "short",  "signed",
-      "sizeof", "static", "struct",   "switch", "typedef",  "union",
-      "unsigned", "void", "volatile", "while",  "session"};
+      "auto",     "break",    "case",     "char",   "const",   "continue",
+      "default",  "do",       "double",   "else",   "enum",    "extern",
+      "float",    "for",      "goto",     "if",     "inline",  "int",
+      "long",     "register", "restrict", "return", "short",   "signed",
+      "sizeof",   "static",   "struct",   "switch", "typedef", "union",
+      "unsigned", "void",     "volatile", "while",  "session"};
   std::string text;
   for (char c : name)
     text += llvm::isAlnum(c) ? c : '_';
@@ -101,8 +101,7 @@ std::string mapsto::makeCHeader(const ManifestModel &manifest) {
   if (!manifest.weightsFile.empty())
     out << "/* The same, with the weights file `" << manifest.weightsFile
         << "` looked for in `directory`. */\n"
-        << name << "_session *" << name
-        << "_open_at(const char *directory);\n";
+        << name << "_session *" << name << "_open_at(const char *directory);\n";
   out << "const char *mapsto_last_error(void);\n\n";
 
   out << "/* Runs the model once. Tensors are dense and row-major.\n *\n";

@@ -30,9 +30,9 @@ struct Platform {
 const Platform &platformOf(const Target &target) {
   static const Platform x86 = {"elf_x86_64", "/lib64/ld-linux-x86-64.so.2",
                                "x86_64-linux-gnu", "x86_64-linux-gnu-gcc"};
-  static const Platform aarch64 = {"aarch64linux",
-                                   "/lib/ld-linux-aarch64.so.1",
-                                   "aarch64-linux-gnu", "aarch64-linux-gnu-gcc"};
+  static const Platform aarch64 = {"aarch64linux", "/lib/ld-linux-aarch64.so.1",
+                                   "aarch64-linux-gnu",
+                                   "aarch64-linux-gnu-gcc"};
   return target.isX86() ? x86 : aarch64;
 }
 
@@ -54,8 +54,8 @@ bool runAndRead(llvm::ArrayRef<llvm::StringRef> arguments, std::string &text) {
   llvm::SmallString<128> file;
   if (fs::createTemporaryFile("mapsto", "txt", file))
     return false;
-  std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""),
-                                                file.str(), file.str()};
+  std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""), file.str(),
+                                                file.str()};
   int code = llvm::sys::ExecuteAndWait(arguments[0], arguments, std::nullopt,
                                        redirects, /*SecondsToWait=*/600);
   if (auto buffer = llvm::MemoryBuffer::getFile(file))
@@ -101,15 +101,17 @@ std::optional<std::string> find(const std::vector<std::string> &folders,
 /// The compiler's own helpers (conversions of halves and doubles), where some
 /// compiler is installed.
 std::optional<std::string> findBuiltins(const Target &target) {
-  std::string base =
-      std::string("/usr/lib/gcc/") + platformOf(target).multiarch;
-  std::error_code error;
   std::string newest;
-  for (fs::directory_iterator it(base, error), end; !error && it != end;
-       it.increment(error)) {
-    std::string candidate = it->path() + "/libgcc.a";
-    if (fs::exists(candidate) && candidate > newest)
-      newest = candidate;
+  for (const char *kind : {"gcc", "gcc-cross"}) {
+    std::string base =
+        std::string("/usr/lib/") + kind + "/" + platformOf(target).multiarch;
+    std::error_code error;
+    for (fs::directory_iterator it(base, error), end; !error && it != end;
+         it.increment(error)) {
+      std::string candidate = it->path() + "/libgcc.a";
+      if (fs::exists(candidate) && candidate > newest)
+        newest = candidate;
+    }
   }
   if (newest.empty())
     return std::nullopt;
@@ -120,8 +122,8 @@ std::optional<std::string> findBuiltins(const Target &target) {
 std::optional<std::vector<std::string>> lldArguments(const LinkJob &job,
                                                      const Target &target) {
   const Platform &platform = platformOf(target);
-  std::vector<std::string> arguments = {"ld.lld", "-m", platform.emulation,
-                                        "-o", job.output, "--threads=2"};
+  std::vector<std::string> arguments = {
+      "ld.lld", "-m", platform.emulation, "-o", job.output, "--threads=2"};
   auto add = [&](std::initializer_list<std::string> more) {
     arguments.insert(arguments.end(), more);
   };
@@ -145,8 +147,7 @@ std::optional<std::vector<std::string>> lldArguments(const LinkJob &job,
     break;
   default:
     // Its own functions first: two models may live in one process.
-    add({"-shared", "-Bsymbolic", "-z", "defs", "-soname",
-         job.soname});
+    add({"-shared", "-Bsymbolic", "-z", "defs", "-soname", job.soname});
     break;
   }
   for (const char *file : {start, "crti.o"}) {

@@ -31,8 +31,8 @@ public:
 
 private:
   void write_impl(const char *data, size_t size) override {
-    hasher.update(llvm::ArrayRef<uint8_t>(
-        reinterpret_cast<const uint8_t *>(data), size));
+    hasher.update(
+        llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(data), size));
     out.write(data, size);
     position += size;
   }
@@ -137,8 +137,7 @@ private:
     ObjectOptions object;
     object.optLevel = options.optLevel;
     // An object or an archive may be linked with other models'.
-    object.modelImage =
-        options.kind != PackageKind::Object && !isArchive();
+    object.modelImage = options.kind != PackageKind::Object && !isArchive();
     object.linkedWeights = linksWeights();
     object.entryPoints = options.kind == PackageKind::Library;
     auto code = makeObjectCode(module, &manifest, target, object, timings);
@@ -162,8 +161,8 @@ private:
       job.inputs.push_back(weightsObject->path());
     switch (options.kind) {
     case PackageKind::Executable:
-      job.kind = options.isStatic ? LinkKind::StaticExecutable
-                                  : LinkKind::Executable;
+      job.kind =
+          options.isStatic ? LinkKind::StaticExecutable : LinkKind::Executable;
       break;
     case PackageKind::Library:
       job.kind = LinkKind::SharedLibrary;
@@ -201,12 +200,14 @@ private:
 
     auto buffer = llvm::MemoryBuffer::getFile(runtimeArchive());
     if (!buffer)
-      return fail("cannot read `" + runtimeArchive() + "`: " + buffer.getError().message());
+      return fail("cannot read `" + runtimeArchive() +
+                  "`: " + buffer.getError().message());
     auto archive = llvm::object::Archive::create((*buffer)->getMemBufferRef());
     if (!archive)
       return fail(llvm::toString(archive.takeError()));
     llvm::Error end = llvm::Error::success();
-    for (const llvm::object::Archive::Child &child : (*archive)->children(end)) {
+    for (const llvm::object::Archive::Child &child :
+         (*archive)->children(end)) {
       auto member = llvm::NewArchiveMember::getOldMember(child, true);
       if (!member) {
         llvm::consumeError(std::move(end));

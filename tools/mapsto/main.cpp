@@ -2,8 +2,6 @@
 #include "runtime/mapsto.h"
 #include "tools/mapsto/Commands.h"
 
-#include "llvm/Support/Signals.h"
-
 #include <cstdio>
 
 using namespace mapsto;
@@ -21,7 +19,6 @@ static constexpr struct {
 };
 
 int main(int argc, char **argv) {
-  llvm::sys::PrintStackTraceOnErrorSignal(argv[0]);
   Arguments arguments;
   std::string error;
   if (!parseArguments(argc, argv, arguments, error))
