@@ -31,6 +31,8 @@ struct AttendElaborator {
   };
   Operand query{}, key{}, value{}, keep{}, bias{}, lengths{};
   std::optional<double> scale;
+  /// The feature size where it is no number: the scale follows when it runs.
+  std::optional<Dim> symbolicDepth;
   bool causal = false;
   std::optional<Object> window, offset;
   Normalizer normalizer = Normalizer::softmax;
@@ -238,13 +240,10 @@ bool AttendElaborator::checkShapes() {
   }
   if (!score && !scale) {
     auto depth = q.back().constant();
-    if (!depth) {
-      e.fail(query.span, "the default scale 1/sqrt(D) needs a D that is a number, and "
-                         "it is " + q.back().str(),
-             "give `scale = ...`, or fix it with `--dim`");
-      return false;
-    }
-    scale = *depth > 0 ? 1 / std::sqrt(double(*depth)) : 1;
+    if (!depth)
+      symbolicDepth = q.back();
+    else
+      scale = *depth > 0 ? 1 / std::sqrt(double(*depth)) : 1;
   }
   mlir::Type type = elementTypeOf(value.value);
   for (Operand *operand : {&query, &key, &value})
@@ -376,7 +375,7 @@ bool AttendElaborator::buildScore(AttentionOp op) {
 }
 
 bool AttendElaborator::buildModify(AttentionOp op) {
-  if (!modify && !bias.value)
+  if (!modify && !bias.value && !symbolicDepth)
     return true;
   mlir::OpBuilder::InsertionGuard guard(t.builder);
   llvm::SmallVector<mlir::Type> types(batch.size() + 3,
@@ -384,6 +383,10 @@ bool AttendElaborator::buildModify(AttentionOp op) {
   types[0] = mlir::RankedTensorType::get({}, t.f32());
   mlir::Block *b = block(op, 1, types);
   mlir::Value s = b->getArgument(0);
+  if (symbolicDepth) {
+    mlir::Value depth = t.cast(t.size(*symbolicDepth), t.f32());
+    s = t.binary<MulOp>(s, RsqrtOp::create(t.builder, t.loc, depth).getResult());
+  }
   if (bias.value)
     s = t.binary<AddOp>(
         s, t.cast(readAt(bias.value, b->getArguments().drop_front()), t.f32()));
@@ -484,7 +487,7 @@ Object AttendElaborator::run() {
       wanted > 1 ? tensorOf(pairs, type) : mlir::Type(),
       wanted > 2 ? tensorOf(rows, t.f32()) : mlir::Type(), mlir::ValueRange(query.value),
       mlir::ValueRange(key.value), value.value,
-      t.builder.getF64FloatAttr(score ? 1.0 : *scale),
+      t.builder.getF64FloatAttr(score ? 1.0 : scale.value_or(1.0)),
       NormalizerAttr::get(t.builder.getContext(), normalizer));
   // Each clause is looked at, so that all their errors are reported.
   bool built = buildScore(op);

@@ -211,6 +211,15 @@ TEST(Elaborate, NormalizersAndSecondResults) {
          "[2, 2, 1]", {0, 0, 3, 3});
 }
 
+TEST(Elaborate, SymbolicFeatures) {
+  std::string sizes = "q: f32[1, D], k: f32[3, D], v: f32[3, 1]";
+  // Scores 1, 3, 5 over the root of 2.
+  expect("fn f(" + sizes + ") { (c, w) = attend(q, k, v); w }", "[1, 3]",
+         {0.04538836, 0.18669370, 0.76791794});
+  expect("fn f(" + sizes + ") { (c, w) = attend(q, k, v) { modify(s) = s }\n w }", "[1, 3]",
+         {0.04538836, 0.18669370, 0.76791794});
+}
+
 TEST(Elaborate, EntryChoice) {
   std::string text = "fn f(x: f32[2]) { x }\nmodel A {\n  (x: f32[2]) -> f32[2] { x + 1 }\n"
                      "  twice(x: f32[2]) -> f32[2] { 2 * x }\n}\nmodel B {\n  a = A()\n"
