@@ -2,7 +2,7 @@
 
 import unittest
 
-from support import MODELS, Test, mapsto
+from support import MODELS, ROOT, Test, mapsto
 
 COMMANDS = ("compile", "run", "bench", "inspect", "verify", "fmt", "devices")
 
@@ -18,6 +18,12 @@ class CommandLine(Test):
             self.assertEqual(self.succeed(mapsto("help", command)).stdout, own)
             self.assertTrue(own.startswith(f"usage: mapsto {command}"))
         self.assertRegex(self.succeed(mapsto("--version")).stdout, r"^mapsto \d+\.\d+\.\d+\n$")
+
+    def test_the_page_is_up_to_date(self):
+        page = (ROOT / "docs" / "command-line.md").read_text()
+        for command in COMMANDS:
+            self.assertIn(mapsto("help", command).stdout, page)
+        self.assertIn(mapsto("help").stdout, page)
 
     def test_suggestions(self):
         self.refuse(mapsto("complie"), "did you mean `compile`?")
