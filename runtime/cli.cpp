@@ -288,7 +288,7 @@ struct Command {
       if (mapsto_status status =
               mapsto_session_output(session, given.index, &tensor))
         return complain(status);
-      Tolerance tolerance = defaultTolerance(tensor.dtype);
+      Tolerance tolerance = defaultTolerance(tensor.dtype, given.value);
       if (options.rtol >= 0)
         tolerance.relative = options.rtol;
       if (options.atol >= 0)

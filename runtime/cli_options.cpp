@@ -161,6 +161,8 @@ const char *optionsHelp() {
          "differs\n"
          "  --rtol R, --atol A     by |got - expected| <= A + R*|expected|; "
          "integers exactly\n"
+         "                         (f32: R 1e-4, A 1e-5 of the largest "
+         "expected)\n"
          "  --dim NAME=SIZE        a symbolic size that no input settles\n"
          "  --state NAME=VALUE     start from this state instead of zeros\n"
          "  --save-state NAME=@FILE  write a state after the last run\n"

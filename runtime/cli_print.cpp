@@ -120,7 +120,7 @@ void printTensor(FILE *to, const char *name, const mapsto_tensor &tensor) {
 // Comparing
 //===----------------------------------------------------------------------===//
 
-Tolerance defaultTolerance(mapsto_dtype dtype) {
+static Tolerance toleranceOfOne(mapsto_dtype dtype) {
   switch (dtype) {
   case MAPSTO_F32:
     return {1e-4, 1e-5};
@@ -133,6 +133,19 @@ Tolerance defaultTolerance(mapsto_dtype dtype) {
   default:
     return {0, 0};
   }
+}
+
+Tolerance defaultTolerance(mapsto_dtype dtype, const Value &expected) {
+  Tolerance tolerance = toleranceOfOne(dtype);
+  double largest = 1;
+  for (int64_t i = 0; i < expected.count; ++i) {
+    double x =
+        std::fabs(elementAsDouble(expected.dtype, expected.data, i));
+    if (x > largest && std::isfinite(x))
+      largest = x;
+  }
+  tolerance.absolute *= largest;
+  return tolerance;
 }
 
 static void addIndex(String &text, const Shape &shape, int64_t flat) {

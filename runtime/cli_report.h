@@ -16,7 +16,9 @@ struct Tolerance {
   double relative, absolute;
 };
 /// What rounding may do in a model of ordinary depth, by the elements' type.
-Tolerance defaultTolerance(mapsto_dtype dtype);
+/// An element is a sum of terms of the tensor's magnitude, whatever its own:
+/// the absolute part grows with the largest expected number.
+Tolerance defaultTolerance(mapsto_dtype dtype, const Value &expected);
 
 /// Compares an output with what was expected, of any dtype: integers exactly,
 /// floats by the tolerance; NaN agrees with NaN only. Adds one line that says
