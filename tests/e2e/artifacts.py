@@ -159,6 +159,17 @@ int main(void) {
                             ("loops", "scf.for"), ("llvm", "define"), ("asm", ".text")):
             self.assertIn(word, self.succeed(mapsto("compile", MODEL, "--emit", phase)).stdout)
 
+    def test_a_cpu_that_lacks_features(self):
+        """Each of these has what the other has not, so one is not this one."""
+        refused = 0
+        for cpu in ("znver4", "sapphirerapids"):
+            self.compile("--cpu", cpu, "-o", self.folder / "model")
+            result = run(self.folder / "model", *DATA)
+            if result.returncode:
+                self.refuse(result, "CPU", code=1)
+                refused += 1
+        self.assertGreater(refused, 0)
+
     def test_other_architecture(self):
         self.compile("--emit", "obj", "--target-triple", "aarch64-linux-gnu", "-o", self.folder / "model.o")
         header = (self.folder / "model.o").read_bytes()[:20]

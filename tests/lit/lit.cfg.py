@@ -13,6 +13,9 @@ for tool in ["mapsto", "mapsto-opt", "mapsto-lsp-server"]:
     config.environment["PATH"] = os.pathsep.join(
         [os.path.join(config.build_root, "tools", tool), config.environment["PATH"]])
 
+# LLVM's own tools (split-file) last.
+config.environment["PATH"] += os.pathsep + os.path.dirname(os.path.realpath(config.not_tool))
+
 # Whole words only: `not` and `FileCheck` may have a version in their name.
 config.substitutions.append((r"\bFileCheck\b", config.filecheck))
 config.substitutions.append((r"(?<![\w-])not(?= )", config.not_tool))
