@@ -9,6 +9,10 @@ include "mlir/Pass/PassBase.td"
 // graph -> optimized
 //===----------------------------------------------------------------------===//
 
+def NoteSizeChecks : Pass<"mapsto-note-size-checks", "::mlir::ModuleOp"> {
+  let summary = "Note what the sizes of a run must satisfy for no kernel to read outside its operands";
+}
+
 def ExpandRecurrences : Pass<"mapsto-expand-recurrences", "::mlir::ModuleOp"> {
   let summary = "Write rnn, lstm and gru as one matmul for the whole sequence's input projection and a scan";
 }

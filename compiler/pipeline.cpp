@@ -45,6 +45,7 @@ std::optional<Phase> mapsto::parsePhase(llvm::StringRef name) {
 }
 
 void mapsto::addOptimizePasses(OpPassManager &pm) {
+  pm.addPass(createNoteSizeChecks());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // From the inside out: an attention's projections of its keys leave the

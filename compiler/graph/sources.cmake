@@ -8,5 +8,6 @@ list(APPEND compiler_sources
   graph/HoistFromAttention.cpp
   graph/HoistFromScan.cpp
   graph/Hoisting.cpp
+  graph/NoteSizeChecks.cpp
   graph/PackWeights.cpp
 )

@@ -115,6 +115,7 @@ private:
   using BufferId = uint32_t;
 
   void declareSymbols();
+  void declareChecks();
   void declareArguments();
   void declareOutputs(func::ReturnOp op);
   void declareParameters();
@@ -193,6 +194,7 @@ FailureOr<ManifestModel> ManifestBuilder::build() {
   Block &body = main.getBody().front();
   auto ret = cast<func::ReturnOp>(body.getTerminator());
   declareSymbols();
+  declareChecks();
   declareArguments();
   declareOutputs(ret);
   declareParameters();
@@ -207,6 +209,31 @@ void ManifestBuilder::declareSymbols() {
   if (auto names = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
     for (StringRef name : names.getAsValueRange<StringAttr>())
       model.symbols.push_back({name.str()});
+}
+
+void ManifestBuilder::declareChecks() {
+  auto checks = module->getAttrOfType<ArrayAttr>(kChecksAttr);
+  if (!checks)
+    return;
+  // Of what nothing reads in the end, the sizes may not be known.
+  auto isKnown = [&](const Dim &dim) {
+    return llvm::all_of(dim.symbols(), [&](const std::string &name) {
+      return llvm::any_of(model.symbols, [&](const ManifestSymbol &symbol) {
+        return symbol.name == name;
+      });
+    });
+  };
+  for (ArrayAttr check : checks.getAsRange<ArrayAttr>()) {
+    auto text = [&](unsigned i) {
+      return cast<StringAttr>(check[i]).getValue();
+    };
+    FailureOr<Dim> left = Dim::parse(text(0)), right = Dim::parse(text(2));
+    if (failed(left) || failed(right) || !isKnown(*left) || !isKnown(*right))
+      continue;
+    auto kind = text(1) == "==" ? runtime::CheckKind::Equal
+                                : runtime::CheckKind::AtLeast;
+    model.checks.push_back({kind, expr(*left), expr(*right), text(3).str()});
+  }
 }
 
 uint32_t ManifestBuilder::exprOf(Operation *op, StringRef attribute,
