@@ -22,53 +22,45 @@ Value broadcast(KernelEmitter &e, BroadcastOp op, ArrayRef<Index> indices) {
   return e.element(op.getX(), at);
 }
 
-/// Axes that a reshape does not mix are matched up by their products, so only
-/// what is really split or merged costs arithmetic.
+/// The shortest leading parts of two shapes that hold equally many elements;
+/// all of both where no shorter ones do.
+std::pair<size_t, size_t> matchingParts(ArrayRef<Dim> to, ArrayRef<Dim> from) {
+  size_t i = std::min<size_t>(1, to.size());
+  size_t j = std::min<size_t>(1, from.size());
+  Dim toSize = numElements(to.take_front(i));
+  Dim fromSize = numElements(from.take_front(j));
+  while (toSize != fromSize && (i < to.size() || j < from.size())) {
+    // Grow the part that divides the other: it is the smaller.
+    bool growTo = j == from.size() ||
+                  (i < to.size() && Dim::exactDiv(fromSize, toSize));
+    if (growTo)
+      toSize *= to[i++];
+    else
+      fromSize *= from[j++];
+  }
+  return toSize == fromSize ? std::make_pair(i, j)
+                            : std::make_pair(to.size(), from.size());
+}
+
+/// Axes that a reshape does not mix are matched up part by part, so only what
+/// is really split or merged costs arithmetic.
 Value reshape(KernelEmitter &e, ReshapeOp op, ArrayRef<Index> indices) {
-  Dims to = dimsOf(op.getResult()), from = dimsOf(op.getX());
-  Indices at(from.size(), e.uniform(0));
-  size_t i = 0, j = 0;
-  while (i < to.size() || j < from.size()) {
-    size_t firstTo = i, firstFrom = j;
-    Dim toProduct = 1, fromProduct = 1;
-    // Grow the pair of groups until their products agree.
-    if (i < to.size())
-      toProduct = to[i++];
-    if (j < from.size())
-      fromProduct = from[j++];
-    while (toProduct != fromProduct && (i < to.size() || j < from.size())) {
-      auto toSize = toProduct.constant(), fromSize = fromProduct.constant();
-      bool growFrom;
-      if (Dim::exactDiv(toProduct, fromProduct) && j < from.size())
-        growFrom = true;
-      else if (Dim::exactDiv(fromProduct, toProduct) && i < to.size())
-        growFrom = false;
-      else
-        growFrom = j < from.size();
-      (void)toSize, (void)fromSize;
-      if (growFrom)
-        fromProduct *= from[j++];
-      else
-        toProduct *= to[i++];
-    }
-    // Sizes of 1 at the end belong to whichever group is there.
-    if (toProduct != fromProduct) {
-      i = to.size();
-      j = from.size();
-    }
-    ArrayRef<Dim> toGroup = ArrayRef(to).slice(firstTo, i - firstTo);
-    ArrayRef<Dim> fromGroup = ArrayRef(from).slice(firstFrom, j - firstFrom);
+  Dims toDims = dimsOf(op.getResult()), fromDims = dimsOf(op.getX());
+  ArrayRef<Dim> to = toDims, from = fromDims;
+  Indices at;
+  while (!to.empty() || !from.empty()) {
+    auto [toCount, fromCount] = matchingParts(to, from);
     Index linear = e.uniform(0);
     Dim stride = 1;
-    for (size_t axis = i; axis-- > firstTo;) {
+    for (size_t axis = toCount; axis-- > 0;) {
       if (to[axis] != Dim(1))
         linear = e.addIndex(linear, e.mulIndex(indices[axis], stride));
       stride *= to[axis];
     }
-    Indices parts = e.delinearize(linear, fromGroup);
-    for (size_t k = 0; k < parts.size(); ++k)
-      at[firstFrom + k] = parts[k];
-    (void)toGroup;
+    llvm::append_range(at, e.delinearize(linear, from.take_front(fromCount)));
+    to = to.drop_front(toCount);
+    indices = indices.drop_front(toCount);
+    from = from.drop_front(fromCount);
   }
   return e.element(op.getX(), at);
 }
@@ -107,26 +99,18 @@ Value flip(KernelEmitter &e, FlipOp op, ArrayRef<Index> indices) {
   return e.element(op.getX(), at);
 }
 
-/// A value where the condition holds, `otherwise` elsewhere; nothing is read
-/// where it does not.
+/// A vector: `value` where the condition holds, `otherwise` elsewhere; nothing
+/// is read where it does not.
 Value guarded(KernelEmitter &e, Value condition, Value otherwise,
               function_ref<Value()> value) {
-  if (!e.isVector(condition)) {
-    // Whether the value is a vector shows only once it is written.
-    OpBuilder::InsertionGuard guard(e.b);
-    bool vector = e.isVector(otherwise);
-    Type type = vector ? otherwise.getType()
-                       : Type(e.vectorOf(otherwise.getType()));
-    Value then;
-    auto results = e.branch(
-        condition, {type},
+  otherwise = e.splat(otherwise);
+  if (!e.isVector(condition))
+    return e.branch(
+        condition, {otherwise.getType()},
         [&] { return SmallVector<Value>{e.splat(value())}; },
-        [&] { return SmallVector<Value>{e.splat(otherwise)}; });
-    (void)then;
-    return results[0];
-  }
+        [&] { return SmallVector<Value>{otherwise}; })[0];
   Value v = e.masked(condition, [&] { return e.splat(value()); });
-  return arith::SelectOp::create(e.b, condition, v, e.splat(otherwise));
+  return arith::SelectOp::create(e.b, condition, v, otherwise);
 }
 
 /// As guarded, but a scalar where no index varies over lanes.
