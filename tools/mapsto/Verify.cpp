@@ -25,20 +25,34 @@ namespace {
 
 using Sizes = std::map<std::string, int64_t>;
 
-/// Bytes at an address as aligned as the runtime's.
+/// Bytes at an address as aligned as the runtime's. What nobody wrote shows:
+/// it is no number that a kernel gives, nor is what follows the last byte.
 class Bytes {
 public:
-  explicit Bytes(size_t size) { (void)memory.ensure(size); }
-  explicit Bytes(const Tensor &tensor) {
-    std::vector<char> bytes = bytesOf(tensor);
-    (void)memory.ensure(bytes.size());
-    if (!bytes.empty())
-      memcpy(memory.data(), bytes.data(), bytes.size());
+  explicit Bytes(size_t size) : size(size) {
+    (void)memory.ensure(size + kGuard);
+    memset(memory.data(), kUnwritten, size + kGuard);
   }
+  explicit Bytes(const Tensor &tensor) : Bytes(bytesOf(tensor)) {}
   char *data() const { return memory.data(); }
+  /// Whether anything was written past the end.
+  bool isOverrun() const {
+    for (size_t i = 0; i != kGuard; ++i)
+      if (memory.data()[size + i] != char(kUnwritten))
+        return true;
+    return false;
+  }
 
 private:
+  static constexpr size_t kGuard = 64;
+  static constexpr unsigned char kUnwritten = 0xa5;
+
+  explicit Bytes(const std::vector<char> &bytes) : Bytes(bytes.size()) {
+    llvm::copy(bytes, memory.data());
+  }
+
   runtime::Memory memory;
+  size_t size;
 };
 
 /// Rounding of the element type, relative.
@@ -427,7 +441,13 @@ private:
     }
     for (Bytes &bytes : memory)
       pointers.push_back(bytes.data());
+    std::string name = manifest.text(kernel.symbol), fused;
+    for (uint32_t id : manifest.list(kernel.ops))
+      fused += (fused.empty() ? "" : ", ") +
+               std::string(manifest.text(manifest.texts[id]));
+    std::string what = "kernel `" + name + "` (" + fused + ")";
     mapsto_kernel_context context{};
+    bool overrun = false;
     int64_t grid = valueOf(kernel.gridExpr);
     int64_t step = std::max<int64_t>(1, (grid + parts - 1) / parts);
     for (int64_t begin = 0; begin < grid; begin += step) {
@@ -435,12 +455,12 @@ private:
       loaded->jit->image().kernels[index](
           pointers.data(), symbols.data(), scratch.data(), begin,
           std::min(begin + step, grid), &context);
+      overrun |= scratch.isOverrun();
     }
-    std::string name = manifest.text(kernel.symbol), fused;
-    for (uint32_t id : manifest.list(kernel.ops))
-      fused += (fused.empty() ? "" : ", ") +
-               std::string(manifest.text(manifest.texts[id]));
-    std::string what = "kernel `" + name + "` (" + fused + ")";
+    for (const Bytes &bytes : memory)
+      overrun |= bytes.isOverrun();
+    if (overrun)
+      return fail(what + " writes past the end of its memory", kRunFailed);
     double length = double(valueOf(kernel.flopsExpr)) / double(elements);
     for (auto [i, result] : llvm::enumerate(launch.getResults())) {
       const Tensor &want = values.find(result)->second;
