@@ -10,7 +10,9 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wno-unused-parameter $<$<COMPILE_LANGUAGE:CXX>:-Wno-c++20-extensions>)
 add_compile_options($<$<CONFIG:Release>:-O2> -ffunction-sections -fdata-sections)
+set(MAPSTO_SANITIZED OFF) # for generator expressions, which the list above would break
 if(MAPSTO_SANITIZE)
+  set(MAPSTO_SANITIZED ON)
   add_compile_options(-fsanitize=${MAPSTO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   # libMLIR.so is built without sanitizers and without matching vtable symbols: `vptr` would report its types.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=vptr>)

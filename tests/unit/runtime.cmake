@@ -19,8 +19,8 @@ function(runtime_model_target name)
   target_sources(${name} PRIVATE "${model_image}" runtime_model_kernels.c)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   # As a compiled model is: without sanitizers, and linked by the C compiler.
-  target_compile_options(${name} PRIVATE $<$<BOOL:${MAPSTO_SANITIZE}>:-fno-sanitize=all>)
-  target_link_options(${name} PRIVATE $<$<BOOL:${MAPSTO_SANITIZE}>:-fno-sanitize=all>)
+  target_compile_options(${name} PRIVATE $<$<BOOL:${MAPSTO_SANITIZED}>:-fno-sanitize=all>)
+  target_link_options(${name} PRIVATE $<$<BOOL:${MAPSTO_SANITIZED}>:-fno-sanitize=all>)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C)
 endfunction()
 

@@ -238,22 +238,29 @@ std::string Summary::text() const {
   for (const Table &table : tables()) {
     text += "\n" + table.title + "\n";
     // Columns as wide as their cells, within reason.
-    std::vector<size_t> widths(table.columns.size());
+    std::vector<size_t> widths;
+    for (const std::string &column : table.columns)
+      widths.push_back(table.columns.size() > 4 ? column.size() : 0);
     for (const Row &row : table.rows)
       for (size_t i = 0; i != row.cells.size(); ++i)
         widths[i] =
             std::max(widths[i], std::min<size_t>(row.cells[i].size(), 48));
-    for (const Row &row : table.rows) {
+    auto addLine = [&](const std::vector<std::string> &cells) {
       std::string line = "  ";
-      for (size_t i = 0; i != row.cells.size(); ++i) {
-        line += row.cells[i];
-        if (row.cells[i].size() < widths[i])
-          line.append(widths[i] - row.cells[i].size(), ' ');
+      for (size_t i = 0; i != cells.size(); ++i) {
+        line += cells[i];
+        if (cells[i].size() < widths[i])
+          line.append(widths[i] - cells[i].size(), ' ');
         if (widths[i])
           line += "  ";
       }
       line.erase(line.find_last_not_of(' ') + 1);
       text += line + "\n";
+    };
+    if (table.columns.size() > 4) // few columns explain themselves
+      addLine(table.columns);
+    for (const Row &row : table.rows) {
+      addLine(row.cells);
       if (!row.detail.empty())
         text += "      " + row.detail + "\n";
     }
