@@ -9,9 +9,6 @@
 #define MAPSTO_COMPILER_KERNELATTRIBUTES_H
 
 #include "llvm/ADT/StringRef.h"
-#include "mlir/IR/Location.h"
-
-#include <string>
 
 namespace mapsto {
 
@@ -34,9 +31,6 @@ inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
 inline constexpr llvm::StringLiteral kChecksAttr = "mapsto.checks";
 /// On the module, from MergeKernels: {kernel = "the one that stands for it"}.
 inline constexpr llvm::StringLiteral kMergedAttr = "mapsto.merged";
-
-/// "model.mto:7:10", or nothing where the source is not known.
-std::string placeOf(mlir::Location loc);
 
 } // namespace mapsto
 

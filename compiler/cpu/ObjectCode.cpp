@@ -23,9 +23,9 @@ std::string mapsto::identifierOf(llvm::StringRef model) {
     bool upper = llvm::isUpper(c);
     // A new word: aB, or the last capital of ABc.
     if (upper && i != 0 &&
-        (!llvm::isUpper(model[i - 1]) ||
-         (i + 1 != model.size() && llvm::isLower(model[i + 1]))) &&
-        result.back() != '_')
+        (llvm::isLower(model[i - 1]) ||
+         (llvm::isUpper(model[i - 1]) && i + 1 != model.size() &&
+          llvm::isLower(model[i + 1]))))
       result += '_';
     result += llvm::isAlnum(c) ? llvm::toLower(c) : '_';
   }

@@ -13,6 +13,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
+#include "dialect/SourcePlace.h"
 #include "dialect/MapstoDialect.h"
 
 #include <set>

@@ -1,5 +1,6 @@
 //===- IndexArithmetic.cpp - Positions that may vary over lanes -----------===//
 
+#include "dialect/SourcePlace.h"
 #include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
 

@@ -1,5 +1,6 @@
 //===- BuildManifest.cpp - The schedule as the runtime's manifest ---------===//
 
+#include "dialect/SourcePlace.h"
 #include "compiler/package/BuildManifest.h"
 
 using namespace mlir;

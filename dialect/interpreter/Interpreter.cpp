@@ -1,5 +1,6 @@
 //===- Interpreter.cpp - Runs a function by the rules ---------------------===//
 
+#include "dialect/SourcePlace.h"
 #include "dialect/interpreter/Interpreter.h"
 #include "dialect/interpreter/Rules.h"
 
@@ -27,21 +28,6 @@ const RuleTable &allRules() {
 //===----------------------------------------------------------------------===//
 // Errors
 //===----------------------------------------------------------------------===//
-
-// "model.mto:3:7", wherever in a location that is.
-static std::string placeOf(Location loc) {
-  std::string place;
-  loc->walk([&](Location inner) {
-    auto file = dyn_cast<FileLineColLoc>(inner);
-    if (!file)
-      return WalkResult::advance();
-    place = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
-             Twine(file.getColumn()))
-                .str();
-    return WalkResult::interrupt();
-  });
-  return place;
-}
 
 LogicalResult Evaluation::fail(Location loc, const Twine &message) {
   if (error.empty()) {

@@ -1,4 +1,4 @@
-#include "compiler/KernelAttributes.h"
+#include "dialect/SourcePlace.h"
 
 using namespace mlir;
 
