@@ -275,11 +275,12 @@ Value KernelEmitter::convert(Value v, Type to) {
       return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, v, zero);
     return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, v, zero);
   }
+  // bf16 is widened and narrowed by shifts; nothing else is known of it.
+  if ((from.isBF16() && !to.isF32()) || (to.isBF16() && !from.isF32()))
+    return convert(convert(v, b.getF32Type()), to);
   unsigned fromBits = from.getIntOrFloatBitWidth();
   unsigned toBits = to.getIntOrFloatBitWidth();
   if (fromFloat && toFloat) {
-    if (fromBits == toBits) // f16 and bf16: by way of f32
-      return convert(convert(v, b.getF32Type()), to);
     if (fromBits < toBits)
       return arith::ExtFOp::create(b, type, v);
     return arith::TruncFOp::create(b, type, v);
@@ -426,9 +427,17 @@ void KernelEmitter::forget() {
 // Memory
 //===----------------------------------------------------------------------===//
 
+Type storedType(Type elementType) {
+  if (elementType.isInteger(1))
+    return IntegerType::get(elementType.getContext(), 8);
+  if (elementType.isBF16())
+    return IntegerType::get(elementType.getContext(), 16);
+  return elementType;
+}
+
 Buffer KernelEmitter::allocate(ArrayRef<Dim> dims, Type elementType) {
   constexpr int64_t kAlignment = 64; // a cache line, and the widest vector
-  Type stored = elementType.isInteger(1) ? b.getI8Type() : elementType;
+  Type stored = storedType(elementType);
   Dim bytes = numElements(dims) * Dim(stored.getIntOrFloatBitWidth() / 8);
   Value begin = dim(scratchBytes);
   scratchBytes += Dim::ceilDiv(bytes, kAlignment) * Dim(kAlignment);
@@ -478,15 +487,23 @@ Value KernelEmitter::load(const Buffer &buffer, ArrayRef<Index> indices) {
                                    ValueRange(idx(0)), at.value, mask, zero);
     }
   }
-  return buffer.elementType.isInteger(1) ? convert(v, b.getI1Type()) : v;
+  if (buffer.elementType.isBF16())
+    return arith::BitcastOp::create(
+        b, isVector(v) ? Type(vectorOf(buffer.elementType)) : buffer.elementType,
+        v);
+  return convert(v, buffer.elementType);
 }
 
 void KernelEmitter::store(Value value, const Buffer &buffer,
                           ArrayRef<Index> indices) {
   Index at = linear(buffer, indices);
   value = convert(value, buffer.elementType);
-  if (buffer.elementType.isInteger(1))
-    value = convert(value, b.getI8Type());
+  Type stored = cast<MemRefType>(buffer.memref.getType()).getElementType();
+  if (buffer.elementType.isBF16())
+    value = arith::BitcastOp::create(
+        b, isVector(value) ? Type(vectorOf(stored)) : stored, value);
+  else
+    value = convert(value, stored);
   Value mask = currentMask();
   if (at.kind == Index::Uniform) {
     if (isVector(value)) // all lanes hold the one value

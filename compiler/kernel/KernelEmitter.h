@@ -52,11 +52,15 @@ using Indices = llvm::SmallVector<Index, 4>;
 
 /// A tensor in memory: dense, row-major, from `offset` elements on.
 struct Buffer {
-  mlir::Value memref; // memref<?xT>; bool as i8
+  mlir::Value memref; // memref<?xT>, T as storedType says
   mlir::Value offset; // index, or null for 0
   Dims dims;
   mlir::Type elementType;
 };
+
+/// What an element is in memory: bool is i8, and bf16 its bits, since few
+/// targets have instructions on it.
+mlir::Type storedType(mlir::Type elementType);
 
 class KernelEmitter {
 public:

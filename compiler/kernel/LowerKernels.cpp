@@ -78,9 +78,7 @@ namespace {
 
 MemRefType bufferType(Type tensor) {
   Type element = cast<RankedTensorType>(tensor).getElementType();
-  if (element.isInteger(1))
-    element = IntegerType::get(tensor.getContext(), 8);
-  return MemRefType::get({ShapedType::kDynamic}, element);
+  return MemRefType::get({ShapedType::kDynamic}, storedType(element));
 }
 
 struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
