@@ -194,7 +194,7 @@ constexpr const char *kKernels = R"ir(
     %0 = mapsto.add %x, %x : tensor<?xf32, #mapsto.dims<"T">>
     mapsto.yield %0 : tensor<?xf32, #mapsto.dims<"T">>
   }
-  mapsto.kernel @put update : (tensor<?xf32, #mapsto.dims<"T">>, tensor<1xf32>, tensor<i64>) -> tensor<?xf32, #mapsto.dims<"T">> {
+  mapsto.kernel @put update attributes {mapsto.in_place} : (tensor<?xf32, #mapsto.dims<"T">>, tensor<1xf32>, tensor<i64>) -> tensor<?xf32, #mapsto.dims<"T">> {
   ^bb0(%x: tensor<?xf32, #mapsto.dims<"T">>, %v: tensor<1xf32>, %i: tensor<i64>):
     %0 = mapsto.update %x, %v, %i {axis = 0 : i64} : (tensor<?xf32, #mapsto.dims<"T">>, tensor<1xf32>, tensor<i64>) -> tensor<?xf32, #mapsto.dims<"T">>
     mapsto.yield %0 : tensor<?xf32, #mapsto.dims<"T">>
