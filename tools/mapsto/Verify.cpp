@@ -249,9 +249,17 @@ private:
     std::mt19937_64 random(seed);
     for (int i = 0; i < count; ++i) {
       Sizes &trial = trials.emplace_back(base);
-      for (auto &[name, size] : trial)
-        if (!fixed.count(name))
-          size = drawn[random() % std::size(drawn)];
+      // The interpreter has to get through it.
+      constexpr int64_t kMostElements = 1 << 17;
+      int64_t product;
+      do {
+        product = 1;
+        for (auto &[name, size] : trial)
+          if (!fixed.count(name)) {
+            size = drawn[random() % std::size(drawn)];
+            product *= std::max<int64_t>(size, 1);
+          }
+      } while (product > kMostElements);
     }
     if (trials.empty())
       trials.push_back(base);
