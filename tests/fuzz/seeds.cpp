@@ -20,7 +20,7 @@ static void seed(const char *fuzzer, const char *name,
 static std::string little(uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i)
-    text += char(value >> (8 * i));
+    text += i < 8 ? char(value >> (8 * i)) : '\0';
   return text;
 }
 
