@@ -37,24 +37,33 @@ LogicalResult Evaluation::fail(Location loc, const Twine &message) {
   return failure();
 }
 
-FailureOr<int64_t> Evaluation::sizeOf(Location loc, const Dim &dim) {
-  std::optional<int64_t> size =
+FailureOr<int64_t> Evaluation::valueOf(Location loc, const Dim &dim) {
+  std::optional<int64_t> value =
       dim.evaluate([&](StringRef name) -> std::optional<int64_t> {
         auto found = symbols.find(name.str());
         if (found == symbols.end())
           return std::nullopt;
         return found->second;
       });
-  if (!size)
+  if (!value)
     return fail(loc, "the size " + dim.str() +
                          " has no value in this run, or one too large");
-  if (*size < 0)
+  return *value;
+}
+
+FailureOr<int64_t> Evaluation::sizeOf(Location loc, const Dim &dim) {
+  FailureOr<int64_t> size = valueOf(loc, dim);
+  if (succeeded(size) && *size < 0)
     return fail(loc, "the size " + dim.str() + " is " + Twine(*size) + " here");
-  return *size;
+  return size;
 }
 
 LogicalResult Call::fail(const Twine &message) const {
   return run.fail(op->getLoc(), message);
+}
+
+FailureOr<int64_t> Call::valueOf(const Dim &dim) const {
+  return run.valueOf(op->getLoc(), dim);
 }
 
 FailureOr<int64_t> Call::sizeOf(const Dim &dim) const {

@@ -33,6 +33,7 @@ struct Call {
   mlir::LogicalResult fail(const llvm::Twine &message) const;
   /// The size's value in this run; fails where it has none or is negative.
   mlir::FailureOr<int64_t> sizeOf(const Dim &dim) const;
+  mlir::FailureOr<int64_t> valueOf(const Dim &dim) const;
   mlir::FailureOr<Shape> sizesOf(llvm::ArrayRef<Dim> dims) const;
 };
 
@@ -75,6 +76,8 @@ public:
 
   mlir::LogicalResult fail(mlir::Location loc, const llvm::Twine &message);
   mlir::FailureOr<int64_t> sizeOf(mlir::Location loc, const Dim &dim);
+  /// As sizeOf, of an expression that may well be negative.
+  mlir::FailureOr<int64_t> valueOf(mlir::Location loc, const Dim &dim);
 
   const Interpreter::WeightLookup &weights;
   std::map<std::string, int64_t> symbols;

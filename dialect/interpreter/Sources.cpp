@@ -67,7 +67,7 @@ static LogicalResult weight(WeightOp op, Call &call) {
 }
 
 static LogicalResult size(SizeOp op, Call &call) {
-  FailureOr<int64_t> value = call.sizeOf(*Dim::parse(op.getDim()));
+  FailureOr<int64_t> value = call.valueOf(*Dim::parse(op.getDim()));
   if (failed(value))
     return failure();
   call.out().i[0] = *value;
