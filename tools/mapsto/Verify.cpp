@@ -250,7 +250,7 @@ private:
     for (int i = 0; i < count; ++i) {
       Sizes &trial = trials.emplace_back(base);
       // The interpreter has to get through it.
-      constexpr int64_t kMostElements = 1 << 17;
+      constexpr int64_t kMostElements = 1 << 14;
       int64_t product;
       do {
         product = 1;
