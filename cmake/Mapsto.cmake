@@ -14,6 +14,8 @@ set(MAPSTO_SANITIZED OFF) # for generator expressions, which the list above woul
 if(MAPSTO_SANITIZE)
   set(MAPSTO_SANITIZED ON)
   add_compile_options(-fsanitize=${MAPSTO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # libMLIR and libLLVM are not sanitized. They do not unpoison what LLVM's bump allocator poisons in our code, nor
+  # annotate vectors: tests run with ASAN_OPTIONS=allow_user_poisoning=0:detect_container_overflow=0 (CMakePresets.json).
   # libMLIR.so is built without sanitizers and without matching vtable symbols: `vptr` would report its types.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=vptr>)
   add_link_options(-fsanitize=${MAPSTO_SANITIZE})

@@ -143,7 +143,9 @@ bool check(Model &model, const std::vector<std::string> &weights) {
 bool mapsto::loadWeights(Model &model,
                          const std::vector<std::string> &weights) {
   model.weights.find = [](llvm::StringRef) { return std::nullopt; };
-  llvm::StringRef only = weights.size() == 1 ? weights[0] : "";
+  llvm::StringRef only;
+  if (weights.size() == 1)
+    only = weights[0];
   bool opened = only.consume_front("random:") ? openRandom(model, only)
                                               : openFiles(model, weights);
   return opened && check(model, weights);
