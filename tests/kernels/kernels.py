@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-TRIALS = 6
+TRIALS = 4
 
 
 def models(path):
