@@ -27,7 +27,8 @@ inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the module: the names of all symbols, in the order of kernels' `dims`.
 inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
-/// On the module: what sizes must satisfy, each [left, ">=" or "==", right, where].
+/// On the module: what sizes must satisfy, each [left, ">=" or "==", right,
+/// where].
 inline constexpr llvm::StringLiteral kChecksAttr = "mapsto.checks";
 /// On the module, from MergeKernels: {kernel = "the one that stands for it"}.
 inline constexpr llvm::StringLiteral kMergedAttr = "mapsto.merged";

@@ -12,9 +12,9 @@
 #include "compiler/Timings.h"
 #include "compiler/cpu/Target.h"
 
-#include "llvm/ADT/StringRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringRef.h"
 
 #include <optional>
 

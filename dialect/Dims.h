@@ -13,11 +13,11 @@
 #ifndef MAPSTO_DIALECT_DIMS_H
 #define MAPSTO_DIALECT_DIMS_H
 
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/Support/LLVM.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
-#include "mlir/IR/BuiltinTypes.h"
-#include "mlir/Support/LLVM.h"
 
 #include <cstdint>
 #include <map>
@@ -32,8 +32,8 @@ class Dim {
 public:
   enum class Op { Symbol, FloorDiv, CeilDiv, Mod, Min, Max };
 
-  /// A factor that is not a plain integer: a symbol or one of the non-polynomial
-  /// operations on two sizes. Ordered and compared by its text.
+  /// A factor that is not a plain integer: a symbol or one of the
+  /// non-polynomial operations on two sizes. Ordered and compared by its text.
   struct Atom {
     Op op;
     std::string text;

@@ -139,8 +139,7 @@ Tolerance defaultTolerance(mapsto_dtype dtype, const Value &expected) {
   Tolerance tolerance = toleranceOfOne(dtype);
   double largest = 1;
   for (int64_t i = 0; i < expected.count; ++i) {
-    double x =
-        std::fabs(elementAsDouble(expected.dtype, expected.data, i));
+    double x = std::fabs(elementAsDouble(expected.dtype, expected.data, i));
     if (x > largest && std::isfinite(x))
       largest = x;
   }

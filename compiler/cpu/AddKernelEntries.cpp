@@ -63,8 +63,7 @@ private:
                                      ArrayRef<LLVM::GEPArg>{int32_t(i)});
       return LLVM::LoadOp::create(b, element, at);
     };
-    int64_t buffers =
-        kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
+    int64_t buffers = kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
     for (int64_t i = 0; i < buffers; ++i)
       addBuffer(loadAt(body->getArgument(0), i, pointer));
     for (size_t i = 0; i < symbolCount; ++i)

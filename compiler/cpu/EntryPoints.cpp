@@ -69,8 +69,8 @@ private:
   /// The arguments from `first` on, laid out in memory.
   llvm::Value *inMemory(llvm::Function *function, unsigned first,
                         unsigned count, llvm::Type *type) {
-    llvm::Value *array = builder.CreateAlloca(
-        type, builder.getInt32(count == 0 ? 1 : count));
+    llvm::Value *array =
+        builder.CreateAlloca(type, builder.getInt32(count == 0 ? 1 : count));
     for (unsigned i = 0; i != count; ++i)
       builder.CreateStore(function->getArg(first + i),
                           builder.CreateConstInBoundsGEP1_32(type, array, i));
@@ -89,7 +89,8 @@ private:
     llvm::Value *in = inMemory(run, 1, inputs, pointer);
     llvm::Value *dims = inMemory(run, 1 + inputs, sizes, word64);
     llvm::Value *out = inMemory(run, 1 + inputs + sizes, outputs, pointer);
-    finish(call("mapsto_session_call", word32, {run->getArg(0), in, dims, out}));
+    finish(
+        call("mapsto_session_call", word32, {run->getArg(0), in, dims, out}));
   }
 
   llvm::Module &module;

@@ -30,9 +30,8 @@ std::unique_ptr<Jit> Jit::create(llvm::ArrayRef<char> object,
   if (!jit)
     return fail(jit.takeError());
   // libc and libm, which this process has anyway.
-  auto process =
-      llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
-          (*jit)->getDataLayout().getGlobalPrefix());
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      (*jit)->getDataLayout().getGlobalPrefix());
   if (!process)
     return fail(process.takeError());
   (*jit)->getMainJITDylib().addGenerator(std::move(*process));

@@ -14,9 +14,9 @@
 #include "compiler/cpu/Target.h"
 #include "runtime/manifest_writer.h"
 
-#include "llvm/ADT/SmallVector.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/SmallVector.h"
 
 namespace mapsto {
 

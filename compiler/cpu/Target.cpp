@@ -62,9 +62,10 @@ const llvm::Target *lookup(const llvm::Triple &triple, std::string &error) {
   return llvm::TargetRegistry::lookupTarget(triple, error);
 }
 
-std::unique_ptr<llvm::MCSubtargetInfo>
-subtarget(const llvm::Target &target, const llvm::Triple &triple,
-          llvm::StringRef cpu, llvm::StringRef features) {
+std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const llvm::Target &target,
+                                                 const llvm::Triple &triple,
+                                                 llvm::StringRef cpu,
+                                                 llvm::StringRef features) {
   return std::unique_ptr<llvm::MCSubtargetInfo>(
       target.createMCSubtargetInfo(triple, cpu, features));
 }
@@ -122,9 +123,8 @@ bool mapsto::findTarget(llvm::StringRef cpu, llvm::StringRef tripleText,
 
   bool native = cpu == "native";
   if (native && triple.getArch() != host.getArch()) {
-    error = "`--cpu native` is this machine's " +
-            host.getArchName().str() + ", but the target is " +
-            triple.getArchName().str();
+    error = "`--cpu native` is this machine's " + host.getArchName().str() +
+            ", but the target is " + triple.getArchName().str();
     return false;
   }
   target.triple = triple.str();
@@ -132,7 +132,7 @@ bool mapsto::findTarget(llvm::StringRef cpu, llvm::StringRef tripleText,
     target.cpu = llvm::sys::getHostCPUName().str();
     target.features = hostFeatures();
   } else {
-    target.cpu = !cpu.empty() ? cpu.str()
+    target.cpu = !cpu.empty()     ? cpu.str()
                  : triple.isX86() ? "x86-64-v3"
                                   : "generic";
     target.features.clear();
@@ -140,8 +140,8 @@ bool mapsto::findTarget(llvm::StringRef cpu, llvm::StringRef tripleText,
 
   auto names = subtarget(*generator, triple, "", "");
   if (!names || !names->isCPUStringValid(target.cpu)) {
-    error = "unknown CPU `" + target.cpu + "` for " +
-            triple.getArchName().str();
+    error =
+        "unknown CPU `" + target.cpu + "` for " + triple.getArchName().str();
     return false;
   }
 
@@ -190,7 +190,8 @@ mapsto::createTargetMachine(const Target &target, int optLevel) {
   options.FunctionSections = true;
   options.DataSections = true;
   options.UniqueSectionNames = true;
-  llvm::CodeGenOptLevel level = optLevel >= 3   ? llvm::CodeGenOptLevel::Aggressive
+  llvm::CodeGenOptLevel level = optLevel >= 3
+                                    ? llvm::CodeGenOptLevel::Aggressive
                                 : optLevel == 2 ? llvm::CodeGenOptLevel::Default
                                 : optLevel == 1 ? llvm::CodeGenOptLevel::Less
                                                 : llvm::CodeGenOptLevel::None;

@@ -21,9 +21,9 @@ class TargetMachine;
 namespace mapsto {
 
 struct Target {
-  std::string triple;   ///< "x86_64-pc-linux-gnu"
-  std::string cpu;      ///< LLVM's name: "x86-64-v3", "znver3"
-  std::string features; ///< LLVM's list: "+avx2,+fma,-avx512f"
+  std::string triple;        ///< "x86_64-pc-linux-gnu"
+  std::string cpu;           ///< LLVM's name: "x86-64-v3", "znver3"
+  std::string features;      ///< LLVM's list: "+avx2,+fma,-avx512f"
   unsigned vectorBits = 128; ///< width of a vector register
   unsigned registers = 16;   ///< how many vector registers there are
   /// Features that generated code may use, by LLVM's names without '+': what

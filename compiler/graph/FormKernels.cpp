@@ -3,8 +3,9 @@
 // Each group of ops (Grouping.h) becomes a `mapsto.kernel`, and the entry
 // function a schedule of launches:
 //
-//   %0 = mapsto.packed_matmul %x, %w          %1 = mapsto.launch @fc(%x, %w, %b)
-//   %1 = mapsto.add %0, %b             ==>    mapsto.kernel @fc matmul { ... }
+//   %0 = mapsto.packed_matmul %x, %w          %1 = mapsto.launch @fc(%x, %w,
+//   %b) %1 = mapsto.add %0, %b             ==>    mapsto.kernel @fc matmul {
+//   ... }
 //
 // In the schedule remain weights, tables of constants, launches, reshapes
 // (another view of the same memory) and `repeat`, whose body is a schedule of
@@ -68,10 +69,9 @@ void carryOutputs(RepeatOp repeat) {
     Value step = yields[1 + carried + k];
     Dims dims = dimsOf(step);
     dims.insert(dims.begin() + axis, Dim(1));
-    Value one =
-        ReshapeOp::create(inner, loc, tensorOf(dims, element), step);
-    yields[1 + carried + k] = UpdateOp::create(
-        inner, loc, stack, one, body.getArgument(0), axis);
+    Value one = ReshapeOp::create(inner, loc, tensorOf(dims, element), step);
+    yields[1 + carried + k] =
+        UpdateOp::create(inner, loc, stack, one, body.getArgument(0), axis);
   }
   yield->setOperands(yields);
   repeat.getInitsMutable().assign(inits);
@@ -97,7 +97,7 @@ private:
   ModuleOp module;
   /// Names in use; at first those that the C library has for functions that
   /// the code may call, as an op of the same name does.
-  std::set<std::string> names{"atan", "ceil",  "cos",   "erf",  "exp",
+  std::set<std::string> names{"atan",  "ceil",  "cos",  "erf",   "exp",
                               "expm1", "floor", "log",  "log1p", "pow",
                               "round", "sin",   "sqrt", "tan",   "tanh"};
 
@@ -143,20 +143,21 @@ private:
       op->walk([&](Operation *inner) {
         for (Value operand : inner->getOperands()) {
           Operation *definition = operand.getDefiningOp();
-          bool within = definition ? op->isProperAncestor(definition) ||
-                                         members.contains(definition)
-                                   : op->isProperAncestor(
-                                         operand.getParentBlock()->getParentOp()) ||
-                                         op == operand.getParentBlock()->getParentOp();
+          bool within = definition
+                            ? op->isProperAncestor(definition) ||
+                                  members.contains(definition)
+                            : op->isProperAncestor(
+                                  operand.getParentBlock()->getParentOp()) ||
+                                  op == operand.getParentBlock()->getParentOp();
           if (!within)
             inputs.insert(operand);
         }
       });
 
     SmallVector<Value> outputs(group.root->getResults());
-    auto type = FunctionType::get(b.getContext(),
-                                  TypeRange(inputs.getArrayRef()),
-                                  TypeRange(ValueRange(outputs)));
+    auto type =
+        FunctionType::get(b.getContext(), TypeRange(inputs.getArrayRef()),
+                          TypeRange(ValueRange(outputs)));
     OpBuilder top = OpBuilder::atBlockEnd(module.getBody());
     auto kernel =
         KernelOp::create(top, loc, freshName(group), group.kind, type);

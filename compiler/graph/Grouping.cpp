@@ -47,13 +47,12 @@ bool isOutsideGroups(Operation *op) {
 
 /// Moves or repeats elements without computing.
 bool isView(Operation *op) {
-  return isa<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, IotaOp, SizeOp>(op) ||
+  return isa<BroadcastOp, ReshapeOp, TransposeOp, SliceOp, IotaOp, SizeOp>(
+             op) ||
          isSplat(op);
 }
 
-bool isPointwise(Operation *op) {
-  return op->hasTrait<OpTrait::Elementwise>();
-}
+bool isPointwise(Operation *op) { return op->hasTrait<OpTrait::Elementwise>(); }
 
 /// Element rules that read their operand at another place or several.
 bool isMovement(Operation *op) {
@@ -166,8 +165,8 @@ private:
         neededInMemory.insert(definition);
       return;
     }
-    bool repeatable = isView(op) || (isScalar(op) && isPointwise(op)) ||
-                      (isa<CastOp>(op));
+    bool repeatable =
+        isView(op) || (isScalar(op) && isPointwise(op)) || (isa<CastOp>(op));
     bool one = users.size() == 1;
     if (!inMemory && !users.empty() && (one || repeatable) &&
         llvm::all_of(users, [&](size_t g) { return canJoin(op, groups[g]); })) {

@@ -3,9 +3,11 @@
 // A size that is an expression may come out negative, a slice may reach past
 // its operand's end, a reshape may not come out even:
 //
-//   %y = mapsto.slice %x {starts = #mapsto.dims<"T - 1">, sizes = #mapsto.dims<"1">, ...}
+//   %y = mapsto.slice %x {starts = #mapsto.dims<"T - 1">, sizes =
+//   #mapsto.dims<"1">, ...}
 //   ==>
-//   module attributes {mapsto.checks = [["T - 1", ">=", "0", "the slice at model.mto:4:7"]]}
+//   module attributes {mapsto.checks = [["T - 1", ">=", "0", "the slice at
+//   model.mto:4:7"]]}
 //
 // The runtime checks these before a run, so that no kernel has to.
 //
@@ -13,8 +15,8 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
-#include "dialect/SourcePlace.h"
 #include "dialect/MapstoDialect.h"
+#include "dialect/SourcePlace.h"
 
 #include <set>
 
@@ -57,8 +59,8 @@ struct NoteSizeChecks : impl::NoteSizeChecksBase<NoteSizeChecks> {
       if (auto slice = dyn_cast<SliceOp>(op))
         noteSlice(slice);
       else if (auto reshape = dyn_cast<ReshapeOp>(op))
-        note(numElements(dimsOf(reshape.getX())), "==",
-             numElements(dimsOf(reshape.getResult())), op);
+        note(numElements(dimsOf(reshape.getX())),
+             "==", numElements(dimsOf(reshape.getResult())), op);
       else if (auto top = dyn_cast<TopKOp>(op))
         atLeast(dimsOf(top.getX()).back(), top.getK(), op);
     });
@@ -95,8 +97,8 @@ struct NoteSizeChecks : impl::NoteSizeChecksBase<NoteSizeChecks> {
     if (!place.empty())
       message += " at " + place;
     if (known.insert((left.str() + relation + right.str()).str()).second)
-      checks.push_back(b.getStrArrayAttr(
-          {left.str(), relation, right.str(), message}));
+      checks.push_back(
+          b.getStrArrayAttr({left.str(), relation, right.str(), message}));
   }
 };
 

@@ -63,8 +63,7 @@ public:
     e.loop(begin, end, 1, [&](Value item) {
       Indices at = e.delinearize(e.uniform(item), grid);
       firstQuery = e.mul(at.pop_back_val().value, e.idx(kQueryBlock));
-      rows = e.minIndex(e.idx(kQueryBlock),
-                        e.sub(e.dim(queries), firstQuery));
+      rows = e.minIndex(e.idx(kQueryBlock), e.sub(e.dim(queries), firstQuery));
       batch = at;
       keyBatch = groupedBatch(op.getKeys().front());
       valueBatch = groupedBatch(op.getValue());
@@ -113,8 +112,7 @@ private:
     if (dotScore) {
       Dim d = queryDims.back();
       scaledQuery = e.allocate({block, d}, type);
-      keyPanels =
-          e.allocate({Dim(kKeyBlock / panel()), d, Dim(panel())}, type);
+      keyPanels = e.allocate({Dim(kKeyBlock / panel()), d, Dim(panel())}, type);
       return;
     }
     for (Value key : op.getKeys())
@@ -148,8 +146,7 @@ private:
   /// Register tiles over the block's rows, then the rest row by row.
   void eachTile(function_ref<void(Value row, int64_t count)> body) {
     int64_t tile = tileRows();
-    Value whole =
-        e.sub(rows, arith::RemUIOp::create(e.b, rows, e.idx(tile)));
+    Value whole = e.sub(rows, arith::RemUIOp::create(e.b, rows, e.idx(tile)));
     e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
     e.loop(whole, rows, 1, [&](Value row) { body(row, 1); });
   }
@@ -187,8 +184,7 @@ private:
   KeyRange visibleKeys() {
     KeyRange range{e.idx(0), e.dim(keys)};
     // With the weights asked for, every one of them is written.
-    if (op.getMask().empty() || weights ||
-        normalizer == Normalizer::sparsemax)
+    if (op.getMask().empty() || weights || normalizer == Normalizer::sparsemax)
       return range;
     MaskBounds bounds = analyzeMask(op.getMask());
     Value lastQuery = e.sub(e.add(firstQuery, rows), e.idx(1));
@@ -200,8 +196,8 @@ private:
     for (const Dim &behind : bounds.behind) {
       Value begin = e.sub(firstQuery, e.dim(behind));
       begin = arith::MaxSIOp::create(e.b, begin, e.idx(0));
-      begin = e.sub(
-          begin, arith::RemUIOp::create(e.b, begin, e.idx(kKeyBlock)));
+      begin =
+          e.sub(begin, arith::RemUIOp::create(e.b, begin, e.idx(kKeyBlock)));
       range.begin = arith::MaxSIOp::create(e.b, range.begin, begin);
     }
     return range;
@@ -220,10 +216,9 @@ private:
         return;
       Value scale = vector(op.getScale().convertToDouble());
       e.laneLoop(queryDims.back(), [&](Index d) {
-        Value q = e.convert(
-            e.elementVector(op.getQueries().front(),
-                            with(batch, queryIndex(row), d)),
-            type);
+        Value q = e.convert(e.elementVector(op.getQueries().front(),
+                                            with(batch, queryIndex(row), d)),
+                            type);
         e.store(arith::MulFOp::create(e.b, q, scale), scaledQuery,
                 {rowIndex(row), d});
       });
@@ -252,7 +247,8 @@ private:
             return e.elementVector(key, with(keyBatch, lanes, e.uniform(d)));
           });
           e.store(e.convert(x, type), keyPanels,
-                  {e.uniform(which), e.uniform(d),
+                  {e.uniform(which),
+                   e.uniform(d),
                    {e.idx(v * e.lanes), Index::Lanes, true}});
         });
       }
@@ -272,15 +268,15 @@ private:
               SmallVector<Value> next(carried), k;
               for (int64_t v = 0; v < vectors; ++v)
                 k.push_back(e.load(keyPanels,
-                                   {e.uniform(which), e.uniform(d),
+                                   {e.uniform(which),
+                                    e.uniform(d),
                                     {e.idx(v * e.lanes), Index::Lanes, true}}));
               for (int64_t r = 0; r < count; ++r) {
                 Value q = e.splat(
-                    e.load(scaledQuery, {e.uniform(e.add(row, e.idx(r))),
-                                         e.uniform(d)}));
+                    e.load(scaledQuery,
+                           {e.uniform(e.add(row, e.idx(r))), e.uniform(d)}));
                 for (int64_t v = 0; v < vectors; ++v)
-                  next[r * vectors + v] =
-                      e.fma(q, k[v], next[r * vectors + v]);
+                  next[r * vectors + v] = e.fma(q, k[v], next[r * vectors + v]);
               }
               return next;
             });
@@ -409,8 +405,7 @@ private:
           e.store(s, scores, {rowIndex(row), j});
           if (weights)
             storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
-          return SmallVector<Value>{
-              e.combine(ReduceKind::max, carried[0], s)};
+          return SmallVector<Value>{e.combine(ReduceKind::max, carried[0], s)};
         })[0];
     return e.combineLanes(ReduceKind::max, lanes);
   }
@@ -427,19 +422,18 @@ private:
     // While no key has been seen every exponential is 0, not exp(-inf + inf).
     Value reference =
         arith::SelectOp::create(e.b, isNone(after), number(0), after);
-    Value factor = math::ExpOp::create(
-        e.b, arith::SubFOp::create(e.b, before, reference));
+    Value factor =
+        math::ExpOp::create(e.b, arith::SubFOp::create(e.b, before, reference));
     Value shift = e.splat(reference);
-    Value total = e.laneLoop(
-        keyCount, vector(0), [&](Index j, ValueRange carried) {
+    Value total =
+        e.laneLoop(keyCount, vector(0), [&](Index j, ValueRange carried) {
           Value s = e.load(scores, {rowIndex(row), j});
           Value p =
               math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
           if (Value mask = e.currentMask())
             p = arith::SelectOp::create(e.b, mask, p, vector(0));
           e.store(p, scores, {rowIndex(row), j});
-          return SmallVector<Value>{
-              e.combine(ReduceKind::sum, carried[0], p)};
+          return SmallVector<Value>{e.combine(ReduceKind::sum, carried[0], p)};
         })[0];
     Value l = e.fma(e.load(sum, {rowIndex(row)}), factor,
                     e.combineLanes(ReduceKind::sum, total));
@@ -471,21 +465,20 @@ private:
       Value none = e.dim(keys);
       Value wanted = e.splat(blockMaximum);
       Value nones = e.splat(none);
-      Value lanes = e.laneLoop(
-          keyCount, nones, [&](Index j, ValueRange carried) {
+      Value lanes =
+          e.laneLoop(keyCount, nones, [&](Index j, ValueRange carried) {
             Value s = e.load(scores, {rowIndex(row), j});
-            Value hit = arith::CmpFOp::create(
-                e.b, arith::CmpFPredicate::OEQ, s, wanted);
+            Value hit = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, s,
+                                              wanted);
             if (Value mask = e.currentMask())
               hit = arith::AndIOp::create(e.b, hit, mask);
-            Value key =
-                e.indexVector(e.addIndex(j, e.uniform(firstKey)));
+            Value key = e.indexVector(e.addIndex(j, e.uniform(firstKey)));
             Value at = arith::SelectOp::create(e.b, hit, key, nones);
             return SmallVector<Value>{
                 arith::MinSIOp::create(e.b, carried[0], at)};
           })[0];
-      Value first = vector::ReductionOp::create(
-          e.b, vector::CombiningKind::MINSI, lanes);
+      Value first =
+          vector::ReductionOp::create(e.b, vector::CombiningKind::MINSI, lanes);
       e.store(arith::IndexCastOp::create(e.b, e.b.getI64Type(), first), best,
               {rowIndex(row)});
       e.store(blockMaximum, maximum, {rowIndex(row)});
@@ -499,8 +492,8 @@ private:
     eachRow([&](Value row) {
       auto reduceRow = [&](ReduceKind kind, Value init,
                            function_ref<Value(Value)> map) {
-        Value lanes = e.laneLoop(
-            keys, e.splat(init), [&](Index j, ValueRange carried) {
+        Value lanes =
+            e.laneLoop(keys, e.splat(init), [&](Index j, ValueRange carried) {
               Value v = map(e.load(allScores, {rowIndex(row), j}));
               Value next = e.combine(kind, carried[0], v);
               if (Value mask = e.currentMask())
@@ -517,8 +510,7 @@ private:
           {arith::SubFOp::create(e.b, above, number(1)), above},
           [&](Value, ValueRange ends) {
             Value middle = arith::MulFOp::create(
-                e.b, arith::AddFOp::create(e.b, ends[0], ends[1]),
-                number(0.5));
+                e.b, arith::AddFOp::create(e.b, ends[0], ends[1]), number(0.5));
             Value tau = e.splat(middle);
             Value mass = reduceRow(ReduceKind::sum, number(0), [&](Value s) {
               return arith::MaximumFOp::create(
@@ -595,8 +587,7 @@ private:
                     type));
               for (int64_t r = 0; r < count; ++r) {
                 Value p = e.splat(e.load(
-                    scores,
-                    {e.uniform(e.add(row, e.idx(r))), e.uniform(j)}));
+                    scores, {e.uniform(e.add(row, e.idx(r))), e.uniform(j)}));
                 for (size_t v = 0; v < lanes.size(); ++v)
                   next[r * lanes.size() + v] =
                       e.fma(p, values[v], next[r * lanes.size() + v]);
@@ -633,11 +624,10 @@ private:
       Value factor = number(1);
       Value l = e.load(sum, {rowIndex(row)});
       if (normalizer == Normalizer::softmax) {
-        Value none = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, l,
-                                           number(0));
+        Value none =
+            arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, l, number(0));
         factor = arith::SelectOp::create(
-            e.b, none, number(0),
-            arith::DivFOp::create(e.b, number(1), l));
+            e.b, none, number(0), arith::DivFOp::create(e.b, number(1), l));
       }
       Value factors = e.splat(factor);
       e.laneLoop(features, [&](Index d) {
@@ -651,14 +641,13 @@ private:
                 *logSumExp, with(batch, queryIndex(row)));
       if (weights && normalizer == Normalizer::softmax) {
         // The scores are there already; m and l are known only now.
-        Value reference =
-            arith::SelectOp::create(e.b, isNone(m), number(0), m);
+        Value reference = arith::SelectOp::create(e.b, isNone(m), number(0), m);
         Value shift = e.splat(reference);
         e.laneLoop(keys, [&](Index j) {
           Indices at = with(batch, queryIndex(row), j);
           Value s = e.convert(e.splat(e.load(*weights, at)), type);
-          Value p = math::ExpOp::create(
-              e.b, arith::SubFOp::create(e.b, s, shift));
+          Value p =
+              math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
           e.store(arith::MulFOp::create(e.b, p, factors), *weights, at);
         });
       }
@@ -690,8 +679,8 @@ private:
       Value at = e.toInteger(j, e.b.getI64Type());
       Value hit = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
                                         e.splat(at), wanted);
-      storeWeights(arith::SelectOp::create(e.b, hit, vector(1), vector(0)),
-                   row, j);
+      storeWeights(arith::SelectOp::create(e.b, hit, vector(1), vector(0)), row,
+                   j);
     });
   }
 };

@@ -83,17 +83,20 @@ void emitTopK(KernelEmitter &e, TopKOp op, ArrayRef<Buffer> results,
                                    op.getSmallest() ? arith::CmpIPredicate::slt
                                                     : arith::CmpIPredicate::sgt,
                                    x, y);
-    Value order = arith::CmpFOp::create(
-        b, op.getSmallest() ? arith::CmpFPredicate::OLT : arith::CmpFPredicate::OGT,
-        x, y);
+    Value order =
+        arith::CmpFOp::create(b,
+                              op.getSmallest() ? arith::CmpFPredicate::OLT
+                                               : arith::CmpFPredicate::OGT,
+                              x, y);
     // NaN counts as larger than every number.
     Value xNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
     Value yNan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, y, y);
     Value one = e.constant(b.getI1Type(), 1);
-    Value nanWins =
-        op.getSmallest()
-            ? arith::AndIOp::create(b, arith::XOrIOp::create(b, xNan, one), yNan)
-            : arith::AndIOp::create(b, xNan, arith::XOrIOp::create(b, yNan, one));
+    Value nanWins = op.getSmallest()
+                        ? arith::AndIOp::create(
+                              b, arith::XOrIOp::create(b, xNan, one), yNan)
+                        : arith::AndIOp::create(
+                              b, xNan, arith::XOrIOp::create(b, yNan, one));
     return arith::OrIOp::create(b, order, nanWins);
   };
   // (x, i) comes before (y, j) in the result.
@@ -108,12 +111,11 @@ void emitTopK(KernelEmitter &e, TopKOp op, ArrayRef<Buffer> results,
   Value none = e.constant(i64, -1);
   Value zero = e.constant(type, 0);
   e.loop(begin, end, 1, [&](Value item) {
-    Indices row =
-        e.delinearize(e.uniform(item), ArrayRef(dims).drop_back());
+    Indices row = e.delinearize(e.uniform(item), ArrayRef(dims).drop_back());
     e.loop(e.idx(0), e.idx(op.getK()), 1, {zero, none},
            [&](Value rank, ValueRange last) {
-             Value isFirst = arith::CmpIOp::create(
-                 b, arith::CmpIPredicate::eq, rank, e.idx(0));
+             Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                                   rank, e.idx(0));
              SmallVector<Value> best = e.loop(
                  e.idx(0), e.dim(dims.back()), 1, {zero, none},
                  [&](Value j, ValueRange found) {
@@ -127,8 +129,8 @@ void emitTopK(KernelEmitter &e, TopKOp op, ArrayRef<Buffer> results,
                        b, arith::CmpIPredicate::eq, found[1], none);
                    Value wins = arith::AndIOp::create(
                        b, left,
-                       arith::OrIOp::create(
-                           b, nothing, before(x, i, found[0], found[1])));
+                       arith::OrIOp::create(b, nothing,
+                                            before(x, i, found[0], found[1])));
                    return SmallVector<Value>{
                        arith::SelectOp::create(b, wins, x, found[0]),
                        arith::SelectOp::create(b, wins, i, found[1])};
@@ -171,10 +173,9 @@ static void startFrom(KernelEmitter &e, Value x, const Buffer &result) {
   auto known = e.buffers.find(x);
   if (known == e.buffers.end())
     return copy();
-  Value from = memref::ExtractAlignedPointerAsIndexOp::create(
-      e.b, known->second.memref);
-  Value to =
-      memref::ExtractAlignedPointerAsIndexOp::create(e.b, result.memref);
+  Value from =
+      memref::ExtractAlignedPointerAsIndexOp::create(e.b, known->second.memref);
+  Value to = memref::ExtractAlignedPointerAsIndexOp::create(e.b, result.memref);
   if (known->second.offset || result.offset)
     return copy();
   e.when(arith::CmpIOp::create(e.b, arith::CmpIPredicate::ne, from, to), copy);
@@ -221,8 +222,7 @@ void emitUpdate(KernelEmitter &e, UpdateOp op, const Buffer &result) {
   int64_t axis = op.getAxis();
   // The last position that `values` can start at, plus one.
   Dim starts = dimOf(op.getX(), axis) - dims[axis] + Dim(1);
-  Index start =
-      e.position(op.getStart(), {}, dimOf(op.getX(), axis), starts);
+  Index start = e.position(op.getStart(), {}, dimOf(op.getX(), axis), starts);
   eachElement(e, dims, [&](ArrayRef<Index> at) {
     Indices to(at);
     to[axis] = e.addIndex(to[axis], start);

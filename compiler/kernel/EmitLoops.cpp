@@ -18,8 +18,7 @@ namespace mapsto {
 static bool oneElementPerItem(const Group &group) {
   Dims root = withoutOnes(dimsOf(group.root->getResult(0)));
   return llvm::any_of(group.ops, [&](Operation *op) {
-    return reducesRows(op) &&
-           withoutOnes(dimsOf(op->getResult(0))) == root;
+    return reducesRows(op) && withoutOnes(dimsOf(op->getResult(0))) == root;
   });
 }
 

@@ -82,14 +82,14 @@ public:
     if (!p.packed && p.transposed)
       packedPanel = e.allocate({p.k, Dim(panel)}, elementTypeOf(p.rhs));
     e.loop(begin, end, 1, [&](Value item) {
-      Indices at = e.delinearize(e.uniform(item),
-                                 {p.batch, rowBlocks, columnBlocks});
+      Indices at =
+          e.delinearize(e.uniform(item), {p.batch, rowBlocks, columnBlocks});
       Value firstRow = e.mul(at[1].value, e.idx(kRowsPerItem));
-      Value lastRow = e.minIndex(e.add(firstRow, e.idx(kRowsPerItem)),
-                                 e.dim(p.rows));
+      Value lastRow =
+          e.minIndex(e.add(firstRow, e.idx(kRowsPerItem)), e.dim(p.rows));
       Value firstColumn = e.mul(at[2].value, e.idx(kColumnsPerItem));
-      Value lastColumn = e.minIndex(
-          e.add(firstColumn, e.idx(kColumnsPerItem)), e.dim(p.n));
+      Value lastColumn =
+          e.minIndex(e.add(firstColumn, e.idx(kColumnsPerItem)), e.dim(p.n));
       e.loop(firstColumn, lastColumn, panel, [&](Value column) {
         emitPanel(at[0], firstRow, lastRow, column);
       });
@@ -111,8 +111,8 @@ private:
       packPanel(batch, column);
     int64_t tile = tileRows(e.registers);
     Value count = e.sub(lastRow, firstRow);
-    Value whole = e.sub(
-        lastRow, arith::RemUIOp::create(e.b, count, e.idx(tile)));
+    Value whole =
+        e.sub(lastRow, arith::RemUIOp::create(e.b, count, e.idx(tile)));
     e.loop(firstRow, whole, tile,
            [&](Value row) { emitTile(batch, row, tile, column); });
     e.loop(whole, lastRow, 1,
@@ -140,8 +140,8 @@ private:
     Value left = e.sub(e.dim(p.n), e.add(column, e.idx(v * e.lanes)));
     left = arith::MaxSIOp::create(e.b, left, e.idx(0));
     left = e.minIndex(left, e.idx(e.lanes));
-    return vector::CreateMaskOp::create(
-        e.b, e.vectorOf(e.b.getI1Type()), ValueRange(left));
+    return vector::CreateMaskOp::create(e.b, e.vectorOf(e.b.getI1Type()),
+                                        ValueRange(left));
   }
 
   Index columnIndex(Value column, int64_t v) {
@@ -154,8 +154,7 @@ private:
       for (int64_t v = 0; v < vectors; ++v) {
         Index lanes = columnIndex(column, v);
         auto read = [&] {
-          return e.elementVector(p.rhs,
-                                 rhsIndices(batch, e.uniform(k), lanes));
+          return e.elementVector(p.rhs, rhsIndices(batch, e.uniform(k), lanes));
         };
         Value mask = maskOf(column, v);
         Value x = mask ? e.masked(mask, read) : read();
@@ -172,12 +171,13 @@ private:
                     {e.uniform(k), {e.idx(v * e.lanes), Index::Lanes, true}});
     if (p.packed) {
       Value which = arith::DivUIOp::create(e.b, column, e.idx(panel));
-      return e.element(p.rhs, {e.uniform(which), e.uniform(k),
+      return e.element(p.rhs, {e.uniform(which),
+                               e.uniform(k),
                                {e.idx(v * e.lanes), Index::Lanes, true}});
     }
     auto read = [&] {
-      return e.elementVector(p.rhs, rhsIndices(batch, e.uniform(k),
-                                               columnIndex(column, v)));
+      return e.elementVector(
+          p.rhs, rhsIndices(batch, e.uniform(k), columnIndex(column, v)));
     };
     Value mask = maskOf(column, v);
     return mask ? e.masked(mask, read) : read();
@@ -208,8 +208,7 @@ private:
           for (int64_t r = 0; r < rows; ++r) {
             Indices lhs(at[r]);
             lhs.push_back(e.uniform(k));
-            Value x = e.splat(
-                e.convert(e.element(p.lhs, lhs), accumulator));
+            Value x = e.splat(e.convert(e.element(p.lhs, lhs), accumulator));
             for (int64_t v = 0; v < vectors; ++v) {
               Value &sum = next[r * vectors + v];
               sum = e.fma(x, columns[v], sum);

@@ -139,8 +139,7 @@ private:
     for (size_t k = 0; k < states.size(); ++k) {
       std::optional<size_t> other = stateBehind(yield.getValues()[k]);
       if (other && *other != k)
-        swapped.insert(
-            {k, e.allocate(states[k].dims, states[k].elementType)});
+        swapped.insert({k, e.allocate(states[k].dims, states[k].elementType)});
     }
   }
 
@@ -158,8 +157,8 @@ private:
         continue;
       eachElement(states[k].dims, [&](ArrayRef<Index> at) {
         auto it = swapped.find(k);
-        Value v = it != swapped.end() ? e.load(it->second, at)
-                                      : e.element(value, at);
+        Value v =
+            it != swapped.end() ? e.load(it->second, at) : e.element(value, at);
         Value old = op.getLengths() ? e.load(states[k], at) : Value();
         e.store(whileRunning(v, old, at), states[k], at);
       });

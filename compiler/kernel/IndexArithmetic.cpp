@@ -1,8 +1,8 @@
 //===- IndexArithmetic.cpp - Positions that may vary over lanes -----------===//
 
-#include "dialect/SourcePlace.h"
 #include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
+#include "dialect/SourcePlace.h"
 
 using namespace mlir;
 
@@ -122,8 +122,8 @@ Index KernelEmitter::fromInteger(Value v) {
 Indices KernelEmitter::delinearize(Index linear, ArrayRef<Dim> dims) {
   Indices result(dims.size());
   for (size_t axis = dims.size(); axis-- > 0;) {
-    bool outermostAxis =
-        llvm::all_of(dims.take_front(axis), [](const Dim &d) { return d == Dim(1); });
+    bool outermostAxis = llvm::all_of(dims.take_front(axis),
+                                      [](const Dim &d) { return d == Dim(1); });
     if (outermostAxis) {
       result[axis] = linear;
       for (size_t rest = 0; rest < axis; ++rest)
@@ -143,8 +143,7 @@ Value KernelEmitter::below(Index x, Value bound) {
 
 Value KernelEmitter::atLeast(Index x, Value bound) {
   Value v = x.kind == Index::Uniform ? x.value : indexVector(x);
-  Value limit =
-      x.kind == Index::Uniform ? bound : indexVector(uniform(bound));
+  Value limit = x.kind == Index::Uniform ? bound : indexVector(uniform(bound));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, v, limit);
 }
 
@@ -172,8 +171,7 @@ Value KernelEmitter::checkedDivisor(Value divisor, Location loc) {
     zero = splat(zero);
     one = splat(one);
   }
-  Value bad =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, divisor, zero);
+  Value bad = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, divisor, zero);
   Value any = bad;
   if (isVector(bad)) {
     if (Value mask = currentMask())
@@ -197,8 +195,7 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
   if (!isVector(at)) {
     Value negative =
         arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, zero);
-    Value wrapped =
-        arith::SelectOp::create(b, negative, add(at, count), at);
+    Value wrapped = arith::SelectOp::create(b, negative, add(at, count), at);
     Value bad =
         arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, limit);
     report(bad, tensor.getLoc(), at, limit);
@@ -207,10 +204,8 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
   Value zeros = splat(zero), counts = splat(count);
   Value negative =
       arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, zeros);
-  Value wrapped =
-      arith::SelectOp::create(b, negative, add(at, counts), at);
-  Value bad =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped,
+  Value wrapped = arith::SelectOp::create(b, negative, add(at, counts), at);
+  Value bad = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped,
                                     splat(limit));
   if (Value mask = currentMask())
     bad = arith::AndIOp::create(b, bad, mask);

@@ -305,7 +305,8 @@ SmallVector<Value> KernelEmitter::loop(Value lower, Value upper, int64_t step,
   auto op = scf::ForOp::create(b, lower, upper, idx(step), inits);
   {
     ScopeGuard scope(*this, op.getBody(), currentMask());
-    SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
+    SmallVector<Value> next =
+        body(op.getInductionVar(), op.getRegionIterArgs());
     if (!inits.empty())
       scf::YieldOp::create(b, next);
   }
@@ -354,8 +355,8 @@ SmallVector<Value> KernelEmitter::laneLoop(
     Value size, ValueRange inits,
     function_ref<SmallVector<Value>(Index, ValueRange)> body) {
   Value whole = sub(size, arith::RemSIOp::create(b, size, idx(lanes)));
-  SmallVector<Value> carried = loop(
-      idx(0), whole, lanes, inits, [&](Value iv, ValueRange args) {
+  SmallVector<Value> carried =
+      loop(idx(0), whole, lanes, inits, [&](Value iv, ValueRange args) {
         return body({iv, Index::Lanes, true}, args);
       });
   return branch(
@@ -386,7 +387,8 @@ SmallVector<Value>
 KernelEmitter::branch(Value condition, TypeRange types,
                       function_ref<SmallVector<Value>()> then,
                       function_ref<SmallVector<Value>()> otherwise) {
-  auto op = scf::IfOp::create(b, types, condition, /*withElseRegion=*/!types.empty());
+  auto op =
+      scf::IfOp::create(b, types, condition, /*withElseRegion=*/!types.empty());
   auto fill = [&](Block *block, function_ref<SmallVector<Value>()> body) {
     ScopeGuard scope(*this, block, currentMask());
     SmallVector<Value> values = body();
@@ -457,9 +459,8 @@ Index KernelEmitter::linear(const Buffer &buffer, ArrayRef<Index> indices) {
     stride *= buffer.dims[axis];
   }
   // Uniform parts first: they stay scalar and hoistable.
-  llvm::stable_sort(parts, [](const Index &x, const Index &y) {
-    return x.kind < y.kind;
-  });
+  llvm::stable_sort(
+      parts, [](const Index &x, const Index &y) { return x.kind < y.kind; });
   for (Index part : parts)
     position = position.value ? addIndex(position, part) : part;
   return position.value ? position : uniform(0);
@@ -489,7 +490,8 @@ Value KernelEmitter::load(const Buffer &buffer, ArrayRef<Index> indices) {
   }
   if (buffer.elementType.isBF16())
     return arith::BitcastOp::create(
-        b, isVector(v) ? Type(vectorOf(buffer.elementType)) : buffer.elementType,
+        b,
+        isVector(v) ? Type(vectorOf(buffer.elementType)) : buffer.elementType,
         v);
   return convert(v, buffer.elementType);
 }

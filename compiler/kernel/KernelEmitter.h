@@ -87,8 +87,7 @@ public:
   llvm::DenseMap<mlir::Value, Buffer> buffers;
   /// Values given by the kernel's structure: a region's arguments, a tile's
   /// accumulator.
-  llvm::DenseMap<mlir::Value,
-                 std::function<mlir::Value(llvm::ArrayRef<Index>)>>
+  llvm::DenseMap<mlir::Value, std::function<mlir::Value(llvm::ArrayRef<Index>)>>
       given;
   /// i64 scalars that are known positions (a region's index arguments), with
   /// the size they stay below.
@@ -108,7 +107,9 @@ public:
   mlir::Value less(mlir::Value x, mlir::Value y);
   /// `x` repeated over the lanes; vectors pass through.
   mlir::Value splat(mlir::Value x);
-  bool isVector(mlir::Value v) { return llvm::isa<mlir::VectorType>(v.getType()); }
+  bool isVector(mlir::Value v) {
+    return llvm::isa<mlir::VectorType>(v.getType());
+  }
   mlir::VectorType vectorOf(mlir::Type elementType) {
     return mlir::VectorType::get({lanes}, elementType);
   }
@@ -159,12 +160,16 @@ public:
   /// Walks [0, size) a vector at a time; the last step is masked.
   llvm::SmallVector<mlir::Value>
   laneLoop(const Dim &size, mlir::ValueRange inits,
-           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index, mlir::ValueRange)> body);
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                             mlir::ValueRange)>
+               body);
   void laneLoop(const Dim &size, llvm::function_ref<void(Index)> body);
   /// As laneLoop, over a run of elements known only at run time.
   llvm::SmallVector<mlir::Value>
   laneLoop(mlir::Value size, mlir::ValueRange inits,
-           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index, mlir::ValueRange)> body);
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                             mlir::ValueRange)>
+               body);
   void laneLoop(mlir::Value size, llvm::function_ref<void(Index)> body);
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,

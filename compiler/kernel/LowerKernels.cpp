@@ -8,7 +8,8 @@
 //   func.func @fc(%x: memref<?xf32>, %w: memref<?xf32>, %y: memref<?xf32>,
 //                 %B: index, %T: index, %scratch: memref<?xi8>,
 //                 %begin: index, %end: index, %context: memref<3xi64>)
-//       attributes {mapsto.grid = "ceildiv(B*T, 48)", mapsto.scratch = "0", ...}
+//       attributes {mapsto.grid = "ceildiv(B*T, 48)", mapsto.scratch = "0",
+//       ...}
 //
 // The symbols are all of the module's (`mapsto.symbols`), in its order.
 //
@@ -95,8 +96,7 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
   void lower(KernelOp kernel) {
     MLIRContext *context = &getContext();
     OpBuilder b(kernel);
-    auto symbols =
-        getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+    auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
     FunctionType type = kernel.getFunctionType();
     Type index = b.getIndexType();
 
@@ -107,9 +107,9 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     arguments.append(symbols ? symbols.size() : 0, index);
     arguments.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
     arguments.append({index, index, MemRefType::get({3}, b.getI64Type())});
-    auto function = func::FuncOp::create(
-        b, kernel.getLoc(), kernel.getSymName(),
-        FunctionType::get(context, arguments, {}));
+    auto function =
+        func::FuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
+                             FunctionType::get(context, arguments, {}));
     // Only its entry point (AddKernelEntries) is seen from outside.
     function->setAttr("llvm.linkage",
                       LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));

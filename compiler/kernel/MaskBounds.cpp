@@ -62,7 +62,8 @@ void collect(Value condition, Value i, Value j, MaskBounds &bounds) {
   if (!x || !y)
     return;
   // As: query * i + key * j + constant >= 0.
-  auto atLeastZero = [&](const Linear &large, const Linear &small, bool strict) {
+  auto atLeastZero = [&](const Linear &large, const Linear &small,
+                         bool strict) {
     int64_t query = large.query - small.query, key = large.key - small.key;
     Dim constant = large.constant - small.constant - Dim(strict ? 1 : 0);
     if (query == 1 && key == -1)

@@ -31,8 +31,8 @@ std::pair<size_t, size_t> matchingParts(ArrayRef<Dim> to, ArrayRef<Dim> from) {
   Dim fromSize = numElements(from.take_front(j));
   while (toSize != fromSize && (i < to.size() || j < from.size())) {
     // Grow the part that divides the other: it is the smaller.
-    bool growTo = j == from.size() ||
-                  (i < to.size() && Dim::exactDiv(fromSize, toSize));
+    bool growTo =
+        j == from.size() || (i < to.size() && Dim::exactDiv(fromSize, toSize));
     if (growTo)
       toSize *= to[i++];
     else

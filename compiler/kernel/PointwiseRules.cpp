@@ -67,14 +67,15 @@ Value mod(Operands &o) {
     return arith::SelectOp::create(b, isZero, r, moved);
   }
   Value r = arith::RemFOp::create(b, o.x(), o.y());
-  Value rNegative = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, r, zero);
+  Value rNegative =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, r, zero);
   Value yNegative =
       arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, o.y(), zero);
   Value nonzero = arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, r, zero);
   Value differ = arith::AndIOp::create(
       b, arith::XOrIOp::create(b, rNegative, yNegative), nonzero);
-  return arith::SelectOp::create(b, differ,
-                                 arith::AddFOp::create(b, r, o.y()), r);
+  return arith::SelectOp::create(b, differ, arith::AddFOp::create(b, r, o.y()),
+                                 r);
 }
 
 /// By squaring; a negative power of a whole number is truncated to a whole one,
@@ -89,20 +90,19 @@ Value integerPower(Operands &o) {
     return equal(arith::AndIOp::create(b, n, one), one);
   };
   unsigned bits = getElementTypeOrSelf(o.x()).getIntOrFloatBitWidth();
-  SmallVector<Value> last =
-      o.e.loop(o.e.idx(0), o.e.idx(bits - 1), 1, {one, o.x(), o.y()},
-               [&](Value, ValueRange carried) {
-                 Value result = carried[0], square = carried[1];
-                 Value next = arith::SelectOp::create(
-                     b, odd(carried[2]), o.e.mul(result, square), result);
-                 return SmallVector<Value>{
-                     next, o.e.mul(square, square),
-                     arith::ShRSIOp::create(b, carried[2], one)};
-               });
+  SmallVector<Value> last = o.e.loop(
+      o.e.idx(0), o.e.idx(bits - 1), 1, {one, o.x(), o.y()},
+      [&](Value, ValueRange carried) {
+        Value result = carried[0], square = carried[1];
+        Value next = arith::SelectOp::create(b, odd(carried[2]),
+                                             o.e.mul(result, square), result);
+        return SmallVector<Value>{next, o.e.mul(square, square),
+                                  arith::ShRSIOp::create(b, carried[2], one)};
+      });
   Value negative =
       arith::CmpIOp::create(b, arith::CmpIPredicate::slt, o.y(), zero);
-  Value unit = arith::OrIOp::create(b, equal(o.x(), one),
-                                    equal(o.x(), o.constant(-1)));
+  Value unit =
+      arith::OrIOp::create(b, equal(o.x(), one), equal(o.x(), o.constant(-1)));
   Value repeated = arith::SelectOp::create(b, odd(o.y()), o.x(), one);
   Value truncated = arith::SelectOp::create(b, unit, repeated, zero);
   return arith::SelectOp::create(b, negative, truncated, last[0]);
@@ -111,13 +111,15 @@ Value integerPower(Operands &o) {
 Value compare(Operands &o, ComparePredicate predicate, bool isBool) {
   using F = arith::CmpFPredicate;
   using I = arith::CmpIPredicate;
-  static constexpr F floats[] = {F::OEQ, F::UNE, F::OLT, F::OLE, F::OGT, F::OGE};
+  static constexpr F floats[] = {F::OEQ, F::UNE, F::OLT,
+                                 F::OLE, F::OGT, F::OGE};
   static constexpr I ints[] = {I::eq, I::ne, I::slt, I::sle, I::sgt, I::sge};
   static constexpr I bools[] = {I::eq, I::ne, I::ult, I::ule, I::ugt, I::uge};
   int p = static_cast<int>(predicate);
   if (o.isFloat)
     return arith::CmpFOp::create(o.e.b, floats[p], o.x(), o.y());
-  return arith::CmpIOp::create(o.e.b, isBool ? bools[p] : ints[p], o.x(), o.y());
+  return arith::CmpIOp::create(o.e.b, isBool ? bools[p] : ints[p], o.x(),
+                               o.y());
 }
 
 } // namespace

@@ -99,19 +99,20 @@ Value argReduce(KernelEmitter &e, ArgReduceOp op, ArrayRef<Index> indices) {
     Value xNan = arith::CmpFOp::create(e.b, arith::CmpFPredicate::UNO, x, x);
     Value bestNumber =
         arith::CmpFOp::create(e.b, arith::CmpFPredicate::ORD, best, best);
-    return arith::OrIOp::create(
-        e.b, order, arith::AndIOp::create(e.b, xNan, bestNumber));
+    return arith::OrIOp::create(e.b, order,
+                                arith::AndIOp::create(e.b, xNan, bestNumber));
   };
   Value zero = e.constant(e.b.getI64Type(), 0);
   // Starts at the first element, so infinities need no care; there has to be
   // one.
   Value size = e.dim(dims[axis]);
   if (dims[axis].constant().value_or(0) == 0)
-    e.report(arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, size,
-                                   e.idx(0)),
-             op.getLoc(), zero, zero);
+    e.report(
+        arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, size, e.idx(0)),
+        op.getLoc(), zero, zero);
   Value first = e.convert(
-      start(e, op.getKind() == ReduceKind::max ? ReduceKind::max : ReduceKind::min,
+      start(e,
+            op.getKind() == ReduceKind::max ? ReduceKind::max : ReduceKind::min,
             type, lanes),
       type);
   SmallVector<Value> result = e.loop(
@@ -121,14 +122,13 @@ Value argReduce(KernelEmitter &e, ArgReduceOp op, ArrayRef<Index> indices) {
         Value x = e.element(op.getX(), at);
         if (lanes)
           x = e.splat(x);
-        Value isFirst = arith::CmpIOp::create(
-            e.b, arith::CmpIPredicate::eq, iv, e.idx(0));
+        Value isFirst =
+            arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, iv, e.idx(0));
         Value wins = better(x, carried[0]);
         if (lanes)
           isFirst = e.splat(isFirst);
         wins = arith::OrIOp::create(e.b, wins, isFirst);
-        Value position =
-            arith::IndexCastOp::create(e.b, e.b.getI64Type(), iv);
+        Value position = arith::IndexCastOp::create(e.b, e.b.getI64Type(), iv);
         if (lanes)
           position = e.splat(position);
         return SmallVector<Value>{
@@ -183,9 +183,8 @@ Value convolve(KernelEmitter &e, Value x, ArrayRef<Index> indices,
   bool lanes = e.varies(indices);
   SmallVector<Value> ivs;
   Value sum = nest(
-      e, {channels, Dim(taps)},
-      start(e, ReduceKind::sum, accumulator, lanes), ivs,
-      [&](Value carried) -> Value {
+      e, {channels, Dim(taps)}, start(e, ReduceKind::sum, accumulator, lanes),
+      ivs, [&](Value carried) -> Value {
         Value c = ivs[0], k = ivs[1];
         auto [at, counts] = tap(k);
         Indices source{indices[0], channelOf(c), at};
@@ -218,8 +217,8 @@ Value conv1d(KernelEmitter &e, Conv1dOp op, ArrayRef<Index> indices) {
       elementTypeOf(op.getResult()),
       [&](Value c) { return e.addIndex(firstChannel, e.uniform(c)); },
       [&](Value k) -> std::pair<Index, Value> {
-        Value shift = e.sub(e.mul(k, e.idx(op.getDilation())),
-                            e.idx(op.getPadLow()));
+        Value shift =
+            e.sub(e.mul(k, e.idx(op.getDilation())), e.idx(op.getPadLow()));
         Index at = e.mulIndex(indices[2], Dim(op.getStride()));
         Value position;
         if (at.kind == Index::Uniform) {
@@ -257,8 +256,8 @@ Value convTranspose1d(KernelEmitter &e, ConvTranspose1dOp op,
       elementTypeOf(op.getResult()),
       [&](Value c) { return e.addIndex(firstChannel, e.uniform(c)); },
       [&](Value k) -> std::pair<Index, Value> {
-        Value shift = e.sub(e.idx(op.getPadding()),
-                            e.mul(k, e.idx(op.getDilation())));
+        Value shift =
+            e.sub(e.idx(op.getPadding()), e.mul(k, e.idx(op.getDilation())));
         bool vector = indices[2].kind != Index::Uniform;
         auto each = [&](Value v) {
           return vector ? e.indexVector(e.uniform(v)) : v;
@@ -267,10 +266,10 @@ Value convTranspose1d(KernelEmitter &e, ConvTranspose1dOp op,
         Value position = e.add(t, each(shift));
         Value stride = each(e.idx(op.getStride()));
         Value at = arith::DivSIOp::create(e.b, position, stride);
-        Value whole = arith::CmpIOp::create(
-            e.b, arith::CmpIPredicate::eq, e.mul(at, stride), position);
-        Value notBefore = arith::CmpIOp::create(
-            e.b, arith::CmpIPredicate::sge, position, each(e.idx(0)));
+        Value whole = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
+                                            e.mul(at, stride), position);
+        Value notBefore = arith::CmpIOp::create(e.b, arith::CmpIPredicate::sge,
+                                                position, each(e.idx(0)));
         Value counts = arith::AndIOp::create(
             e.b, arith::AndIOp::create(e.b, whole, notBefore),
             inRange(e, at, length));
@@ -290,9 +289,8 @@ Value emitReduction(KernelEmitter &e, Operation *op, ArrayRef<Index> indices) {
       .Case([&](ArgReduceOp op) { return argReduce(e, op, indices); })
       .Case([&](MatmulOp op) { return matmul(e, op, indices); })
       .Case([&](Conv1dOp op) { return conv1d(e, op, indices); })
-      .Case([&](ConvTranspose1dOp op) {
-        return convTranspose1d(e, op, indices);
-      })
+      .Case(
+          [&](ConvTranspose1dOp op) { return convTranspose1d(e, op, indices); })
       .Default([](Operation *) { return Value(); });
 }
 

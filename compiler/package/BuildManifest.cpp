@@ -1,7 +1,7 @@
 //===- BuildManifest.cpp - The schedule as the runtime's manifest ---------===//
 
-#include "dialect/SourcePlace.h"
 #include "compiler/package/BuildManifest.h"
+#include "dialect/SourcePlace.h"
 
 using namespace mlir;
 

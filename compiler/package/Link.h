@@ -15,7 +15,12 @@
 
 namespace mapsto {
 
-enum class LinkKind { Executable, StaticExecutable, SharedLibrary, Relocatable };
+enum class LinkKind {
+  Executable,
+  StaticExecutable,
+  SharedLibrary,
+  Relocatable
+};
 
 struct LinkJob {
   LinkKind kind = LinkKind::Executable;

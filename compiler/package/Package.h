@@ -13,8 +13,8 @@
 #include "compiler/cpu/Target.h"
 #include "runtime/manifest_writer.h"
 
-#include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <functional>
 #include <string>

@@ -1,4 +1,5 @@
-//===- TemporaryFile.h - Files that appear complete or not at all -*- C++ -*-===//
+//===- TemporaryFile.h - Files that appear complete or not at all -*- C++
+//-*-===//
 //
 // A file being written beside the place where it will be. `keep` moves it
 // there; otherwise it is removed, also when the process is interrupted.

@@ -1,7 +1,7 @@
 //===- Interpreter.cpp - Runs a function by the rules ---------------------===//
 
-#include "dialect/SourcePlace.h"
 #include "dialect/interpreter/Interpreter.h"
+#include "dialect/SourcePlace.h"
 #include "dialect/interpreter/Rules.h"
 
 using namespace mlir;

@@ -24,7 +24,8 @@ const Builtin *mapsto::findBuiltin(llvm::StringRef name) {
   return table.lookup(name);
 }
 
-std::vector<std::pair<Formal, std::string>> mapsto::formalsOf(const Builtin &builtin) {
+std::vector<std::pair<Formal, std::string>>
+mapsto::formalsOf(const Builtin &builtin) {
   std::vector<std::pair<Formal, std::string>> formals;
   llvm::SmallVector<llvm::StringRef> parts;
   llvm::StringRef(builtin.params).split(parts, ',', -1, /*KeepEmpty=*/false);
@@ -50,7 +51,8 @@ static Object defaultValue(llvm::StringRef text) {
   double number;
   if (!text.getAsDouble(number))
     return number;
-  if (auto type = ast::parseTypeName(std::string_view(text.data(), text.size())))
+  if (auto type =
+          ast::parseTypeName(std::string_view(text.data(), text.size())))
     return *type;
   return NoneValue();
 }
@@ -78,7 +80,8 @@ Object Elaborator::callBuiltin(const Builtin &builtin, std::vector<Arg> &args,
       call.spans.push_back(span);
       continue;
     }
-    call.values.push_back(at >= 0 ? args[at].value : defaultValue(parameters[i].second));
+    call.values.push_back(at >= 0 ? args[at].value
+                                  : defaultValue(parameters[i].second));
     call.spans.push_back(at >= 0 ? args[at].span : span);
   }
   auto isPoison = [](const Object &o) { return o.isPoison(); };
@@ -109,12 +112,14 @@ mlir::Value BuiltinCall::indices(unsigned i) {
   mlir::Type type = elementTypeOf(value);
   if (isFloat(type)) {
     failed = true;
-    e.fail(spans[i], "indices are whole numbers, and these are " +
-                         e.describe(Object(value)),
+    e.fail(spans[i],
+           "indices are whole numbers, and these are " +
+               e.describe(Object(value)),
            "`i64(x)` makes whole numbers");
     return {};
   }
-  return type.isInteger(32) || type.isInteger(64) ? value : t.cast(value, t.i64());
+  return type.isInteger(32) || type.isInteger(64) ? value
+                                                  : t.cast(value, t.i64());
 }
 
 int64_t BuiltinCall::integer(unsigned i) {
@@ -174,7 +179,8 @@ llvm::SmallVector<int64_t> BuiltinCall::axes(unsigned i, mlir::Value x) {
     return result;
   }
   std::vector<Object> one = {values[i]};
-  for (const Object &object : values[i].elements() ? *values[i].elements() : one) {
+  for (const Object &object :
+       values[i].elements() ? *values[i].elements() : one) {
     auto axis = e.toAxis(object, rank, spans[i]);
     failed |= !axis;
     if (axis && llvm::is_contained(result, *axis)) {
@@ -189,8 +195,8 @@ llvm::SmallVector<int64_t> BuiltinCall::axes(unsigned i, mlir::Value x) {
 
 mlir::Type BuiltinCall::type(unsigned i) {
   if (values[i].is<ast::TypeName>())
-    if (mlir::Type type =
-            Elaborator::elementType(t.builder.getContext(), values[i].get<ast::TypeName>()))
+    if (mlir::Type type = Elaborator::elementType(
+            t.builder.getContext(), values[i].get<ast::TypeName>()))
       return type;
   failed = true;
   e.fail(spans[i], "this should be a type such as f32 or i64, and is " +

@@ -13,14 +13,16 @@ static Object take(BuiltinCall &c) {
 }
 
 /// Whether `indices` has x's sizes but along `axis`.
-static bool fitsAlong(BuiltinCall &c, mlir::Value x, mlir::Value indices, int64_t axis) {
+static bool fitsAlong(BuiltinCall &c, mlir::Value x, mlir::Value indices,
+                      int64_t axis) {
   Dims a = dimsOf(x), b = dimsOf(indices);
   bool fits = a.size() == b.size();
   for (size_t i = 0; fits && i < a.size(); ++i)
     fits = int64_t(i) == axis || a[i] == b[i];
   if (!fits)
-    c.fail(std::string("`") + c.builtin.name + "` of " + c.e.describe(Object(x)) +
-               " with indices " + c.e.describe(Object(indices)) + " along axis " +
+    c.fail(std::string("`") + c.builtin.name + "` of " +
+               c.e.describe(Object(x)) + " with indices " +
+               c.e.describe(Object(indices)) + " along axis " +
                std::to_string(axis) + ": the other sizes should agree",
            "`take(x, indices, axis)` picks whole slices");
   return fits;
@@ -31,7 +33,8 @@ static Object gather(BuiltinCall &c) {
   int64_t axis = c.axis(2, x);
   if (c.failed || !fitsAlong(c, x, indices, axis))
     return {};
-  return mlir::Value(TakeAlongOp::create(c.t.builder, c.t.loc, x, indices, axis));
+  return mlir::Value(
+      TakeAlongOp::create(c.t.builder, c.t.loc, x, indices, axis));
 }
 
 static Object scatter(BuiltinCall &c) {
@@ -52,8 +55,8 @@ static Object scatter(BuiltinCall &c) {
     return c.fail("there is no way \"" + kind + "\" to scatter",
                   "it is \"set\", \"add\", \"mul\", \"max\" or \"min\"");
   updates = c.t.broadcast(c.t.cast(updates, elementTypeOf(x)), dimsOf(indices));
-  return mlir::Value(
-      ScatterOp::create(c.t.builder, c.t.loc, *parsed, x, indices, updates, axis));
+  return mlir::Value(ScatterOp::create(c.t.builder, c.t.loc, *parsed, x,
+                                       indices, updates, axis));
 }
 
 static Object update(BuiltinCall &c) {
@@ -69,7 +72,8 @@ static Object update(BuiltinCall &c) {
     fits = int64_t(i) == axis || a[i] == b[i];
   if (!fits)
     return c.fail("`update` of " + c.e.describe(Object(x)) + " by " +
-                  c.e.describe(Object(values)) + " along axis " + std::to_string(axis) +
+                  c.e.describe(Object(values)) + " along axis " +
+                  std::to_string(axis) +
                   ": the other sizes should agree, and the start be a scalar");
   return mlir::Value(UpdateOp::create(c.t.builder, c.t.loc, x,
                                       c.t.cast(values, elementTypeOf(x)),
@@ -89,11 +93,27 @@ static Object oneHot(BuiltinCall &c) {
 
 llvm::ArrayRef<Builtin> mapsto::indexBuiltins() {
   static const Builtin table[] = {
-      {"take", "x, indices, axis = 0", "[.., N, ..], i64[I..] -> [.., I.., ..]", "x's slices at the indices along an axis; also written `x[indices]`. Below 0 counts from the end; out of range is an error of the run.", "take([5, 6, 7], [2, 0]) == [7, 5]", take},
-      {"gather", "x, indices, axis = -1", "[.., N, ..], i64[.., I, ..] -> [.., I, ..]", "x's element at the index of each position, along an axis.", "gather([[5, 6], [7, 8]], [[1], [0]], axis = 1) == [[6], [7]]", gather},
-      {"scatter", "x, indices, updates, axis = -1, reduce = \"set\"", "[.., N, ..], i64[.., I, ..], [.., I, ..] -> [.., N, ..]", "x with updates written (or added: \"add\", \"mul\", \"max\", \"min\") at the index of each position.", "scatter([0, 0, 0], [2, 0], [7, 8]) == [8, 0, 7]", scatter},
-      {"update", "x, values, start, axis = 0", "[.., N, ..], [.., M, ..], i64[] -> [.., N, ..]", "x with values written over it from `start` on; also written `x[start:start+n] = values`.", "update([0, 0, 0], [7, 8], 1) == [0, 7, 8]", update},
-      {"one_hot", "x, count, dtype = f32", "i64[..] -> [.., count]", "1 at each index, 0 elsewhere.", "one_hot([1, 0], 2) == [[0.0, 1.0], [1.0, 0.0]]", oneHot},
+      {"take", "x, indices, axis = 0", "[.., N, ..], i64[I..] -> [.., I.., ..]",
+       "x's slices at the indices along an axis; also written `x[indices]`. "
+       "Below 0 counts from the end; out of range is an error of the run.",
+       "take([5, 6, 7], [2, 0]) == [7, 5]", take},
+      {"gather", "x, indices, axis = -1",
+       "[.., N, ..], i64[.., I, ..] -> [.., I, ..]",
+       "x's element at the index of each position, along an axis.",
+       "gather([[5, 6], [7, 8]], [[1], [0]], axis = 1) == [[6], [7]]", gather},
+      {"scatter", "x, indices, updates, axis = -1, reduce = \"set\"",
+       "[.., N, ..], i64[.., I, ..], [.., I, ..] -> [.., N, ..]",
+       "x with updates written (or added: \"add\", \"mul\", \"max\", \"min\") "
+       "at the index of each position.",
+       "scatter([0, 0, 0], [2, 0], [7, 8]) == [8, 0, 7]", scatter},
+      {"update", "x, values, start, axis = 0",
+       "[.., N, ..], [.., M, ..], i64[] -> [.., N, ..]",
+       "x with values written over it from `start` on; also written "
+       "`x[start:start+n] = values`.",
+       "update([0, 0, 0], [7, 8], 1) == [0, 7, 8]", update},
+      {"one_hot", "x, count, dtype = f32", "i64[..] -> [.., count]",
+       "1 at each index, 0 elsewhere.",
+       "one_hot([1, 0], 2) == [[0.0, 1.0], [1.0, 0.0]]", oneHot},
   };
   return table;
 }

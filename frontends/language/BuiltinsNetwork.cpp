@@ -11,9 +11,11 @@ static Object dot(BuiltinCall &c) {
   if (!c.e.toOperands(c[0], c[1], x, y, c.span, "`dot`"))
     return {};
   if (dimsOf(x).empty() || dimsOf(y).empty())
-    return c.fail("`dot` multiplies along the last axis, and a scalar has none");
+    return c.fail(
+        "`dot` multiplies along the last axis, and a scalar has none");
   mlir::Value product = c.t.binary<MulOp>(x, y);
-  return c.t.reduce(ReduceKind::sum, product, {int64_t(dimsOf(product).size()) - 1});
+  return c.t.reduce(ReduceKind::sum, product,
+                    {int64_t(dimsOf(product).size()) - 1});
 }
 
 static Object linear(BuiltinCall &c) {
@@ -96,7 +98,8 @@ struct Einsum {
   Operand product(Operand a, Operand b, const Letters &later) {
     Letters batch, inner, left, right;
     for (const std::string &letter : a.letters) {
-      bool shared = find(b.letters, letter) >= 0, needed = find(later, letter) >= 0;
+      bool shared = find(b.letters, letter) >= 0,
+           needed = find(later, letter) >= 0;
       (shared ? (needed ? batch : inner) : left).push_back(letter);
     }
     for (const std::string &letter : b.letters)
@@ -107,7 +110,8 @@ struct Einsum {
       order.append(outer.begin(), outer.end());
       order.append(inner.begin(), inner.end());
       x.permute(c.t, order);
-      Dims dims = dimsOf(x.value), shape(dims.begin(), dims.begin() + batch.size());
+      Dims dims = dimsOf(x.value),
+           shape(dims.begin(), dims.begin() + batch.size());
       llvm::ArrayRef<Dim> rest = llvm::ArrayRef(dims).drop_front(batch.size());
       shape.push_back(numElements(rest.take_front(outer.size())));
       shape.push_back(numElements(rest.drop_front(outer.size())));
@@ -138,8 +142,9 @@ struct Einsum {
     llvm::SmallVector<llvm::StringRef> parts;
     inputs.split(parts, ',');
     if (parts.size() != c.rest.size())
-      return c.fail("`einsum` names " + std::to_string(parts.size()) + " inputs, and " +
-                    std::to_string(c.rest.size()) + " are given");
+      return c.fail("`einsum` names " + std::to_string(parts.size()) +
+                    " inputs, and " + std::to_string(c.rest.size()) +
+                    " are given");
     Letters wanted = read(output);
     std::vector<Operand> operands;
     std::map<std::string, Dim> sizes;
@@ -159,8 +164,8 @@ struct Einsum {
                         part.trim().str() + "\"");
         auto [it, isNew] = sizes.try_emplace(letter, dim);
         if (!isNew && it->second != dim)
-          return c.fail("`einsum`: `" + letter + "` cannot be both " + it->second.str() +
-                        " and " + dim.str());
+          return c.fail("`einsum`: `" + letter + "` cannot be both " +
+                        it->second.str() + " and " + dim.str());
       }
       type = type ? promote(type, elementTypeOf(operand.value))
                   : elementTypeOf(operand.value);
@@ -168,8 +173,9 @@ struct Einsum {
     }
     for (const std::string &letter : wanted)
       if (!sizes.count(letter) || llvm::count(wanted, letter) > 1)
-        return c.fail("`einsum`: `" + letter + "` of the result " +
-                      (sizes.count(letter) ? "appears twice" : "is in no input"));
+        return c.fail(
+            "`einsum`: `" + letter + "` of the result " +
+            (sizes.count(letter) ? "appears twice" : "is in no input"));
     for (Operand &operand : operands)
       operand.value = c.t.cast(operand.value, type);
     while (operands.size() > 1) {
@@ -178,7 +184,8 @@ struct Einsum {
         later.append(operands[i].letters.begin(), operands[i].letters.end());
       for (int i : {0, 1}) {
         Letters needed = later;
-        needed.append(operands[1 - i].letters.begin(), operands[1 - i].letters.end());
+        needed.append(operands[1 - i].letters.begin(),
+                      operands[1 - i].letters.end());
         reduce(operands[i], needed);
       }
       Operand result = product(operands[0], operands[1], later);
@@ -205,8 +212,8 @@ static Object addChannels(BuiltinCall &c, mlir::Value y, unsigned bias) {
   if (!b)
     return {};
   if (dimsOf(b) != Dims{dimOf(y, 1)})
-    return c.fail("a bias " + c.e.describe(Object(b)) + " for " + dimOf(y, 1).str() +
-                  " channels");
+    return c.fail("a bias " + c.e.describe(Object(b)) + " for " +
+                  dimOf(y, 1).str() + " channels");
   return c.t.binary<AddOp>(y, c.t.unsqueeze(b, 1));
 }
 
@@ -217,7 +224,8 @@ static Object conv1d(BuiltinCall &c) {
     return {};
   // padding: a number for both sides, or [before, after].
   int64_t low, high;
-  if (auto *pair = c[4].elements(); pair && pair->size() == 2 && (*pair)[0].integer() &&
+  if (auto *pair = c[4].elements(); pair && pair->size() == 2 &&
+                                    (*pair)[0].integer() &&
                                     (*pair)[1].integer()) {
     low = *(*pair)[0].integer();
     high = *(*pair)[1].integer();
@@ -227,19 +235,21 @@ static Object conv1d(BuiltinCall &c) {
   if (c.failed)
     return {};
   Dims d = dimsOf(x), w = dimsOf(weight);
-  bool fits = d.size() == 3 && w.size() == 3 && groups > 0 && d[1] == w[1] * Dim(groups) &&
-              Dim::exactDiv(w[0], Dim(groups));
+  bool fits = d.size() == 3 && w.size() == 3 && groups > 0 &&
+              d[1] == w[1] * Dim(groups) && Dim::exactDiv(w[0], Dim(groups));
   if (!fits)
     return c.fail("`conv1d` of " + c.e.describe(Object(x)) + " with a weight " +
-                      c.e.describe(Object(weight)) + " in " + std::to_string(groups) +
+                      c.e.describe(Object(weight)) + " in " +
+                      std::to_string(groups) +
                       (groups == 1 ? " group" : " groups"),
                   "x is [B, C, T], the weight [O, C / groups, k]");
   if (stride < 1 || dilation < 1 || low < 0 || high < 0)
-    return c.fail("`conv1d` with stride " + std::to_string(stride) + ", padding " +
-                  std::to_string(low) + ", dilation " + std::to_string(dilation));
+    return c.fail("`conv1d` with stride " + std::to_string(stride) +
+                  ", padding " + std::to_string(low) + ", dilation " +
+                  std::to_string(dilation));
   mlir::Value y = Conv1dOp::create(c.t.builder, c.t.loc, x,
-                                   c.t.cast(weight, elementTypeOf(x)), stride, low, high,
-                                   dilation, groups);
+                                   c.t.cast(weight, elementTypeOf(x)), stride,
+                                   low, high, dilation, groups);
   return addChannels(c, y, 2);
 }
 
@@ -252,16 +262,16 @@ static Object convTranspose1d(BuiltinCall &c) {
   Dims d = dimsOf(x), w = dimsOf(weight);
   if (d.size() != 3 || w.size() != 3 || d[1] != w[0] || groups < 1 ||
       !Dim::exactDiv(d[1], Dim(groups)))
-    return c.fail("`conv_transpose1d` of " + c.e.describe(Object(x)) + " with a weight " +
-                      c.e.describe(Object(weight)),
+    return c.fail("`conv_transpose1d` of " + c.e.describe(Object(x)) +
+                      " with a weight " + c.e.describe(Object(weight)),
                   "x is [B, C, T], the weight [C, O / groups, k]");
   if (stride < 1 || dilation < 1 || padding < 0 || extra < 0)
     return c.fail("`conv_transpose1d` with stride " + std::to_string(stride) +
                   ", padding " + std::to_string(padding) + ", dilation " +
                   std::to_string(dilation));
-  mlir::Value y = ConvTranspose1dOp::create(c.t.builder, c.t.loc, x,
-                                            c.t.cast(weight, elementTypeOf(x)), stride,
-                                            padding, extra, dilation, groups);
+  mlir::Value y = ConvTranspose1dOp::create(
+      c.t.builder, c.t.loc, x, c.t.cast(weight, elementTypeOf(x)), stride,
+      padding, extra, dilation, groups);
   return addChannels(c, y, 2);
 }
 
@@ -281,7 +291,9 @@ struct Recurrence {
   bool reverse = false;
   int64_t axis = 1;
 
-  mlir::Value optional(unsigned i) { return c.given(i) ? c.tensor(i) : mlir::Value(); }
+  mlir::Value optional(unsigned i) {
+    return c.given(i) ? c.tensor(i) : mlir::Value();
+  }
 
   bool read(bool hasCell) {
     x = c.tensor(0);
@@ -301,8 +313,10 @@ struct Recurrence {
     std::string name = std::string("`") + c.builtin.name + "`";
     Dims d = dimsOf(x), hh = dimsOf(wHh);
     if (d.size() != 3 || axis < 0 || axis > 1)
-      return c.fail(name + " runs over [B, T, I] (axis = 1) or [T, B, I] (axis = 0), "
-                           "and this is " + c.e.describe(Object(x))),
+      return c.fail(name +
+                    " runs over [B, T, I] (axis = 1) or [T, B, I] (axis = 0), "
+                    "and this is " +
+                    c.e.describe(Object(x))),
              false;
     bool fits = hh.size() == 2 && hh[0] == hh[1] * Dim(gates);
     Dim hidden = fits ? hh[1] : Dim(0);
@@ -312,8 +326,8 @@ struct Recurrence {
                c.e.describe(Object(v)));
     };
     if (!fits)
-      c.fail(name + ": w_hh should be [" + std::to_string(gates) + " * H, H], and is " +
-             c.e.describe(Object(wHh)));
+      c.fail(name + ": w_hh should be [" + std::to_string(gates) +
+             " * H, H], and is " + c.e.describe(Object(wHh)));
     Dim batch = d[1 - axis];
     expect(wIh, {hh[0], d[2]}, "w_ih");
     expect(bIh, {hh[0]}, "b_ih");
@@ -335,18 +349,20 @@ static Object rnn(BuiltinCall &c) {
   if (!nonlinearity)
     return c.fail("there is no nonlinearity \"" + kind + "\" of an RNN",
                   "it is \"tanh\" or \"relu\"");
-  auto op = RnnOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh, r.bHh, r.h0,
-                          r.lengths, r.axis, r.reverse, *nonlinearity);
-  return Object::tuple({Object(mlir::Value(op.getOut())), Object(mlir::Value(op.getHn()))});
+  auto op = RnnOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh, r.bHh,
+                          r.h0, r.lengths, r.axis, r.reverse, *nonlinearity);
+  return Object::tuple(
+      {Object(mlir::Value(op.getOut())), Object(mlir::Value(op.getHn()))});
 }
 
 static Object lstm(BuiltinCall &c) {
   Recurrence r(c, 4);
   if (!r.read(true))
     return {};
-  auto op = LstmOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh, r.bHh, r.h0,
-                           r.c0, r.lengths, r.axis, r.reverse);
-  return Object::tuple({Object(mlir::Value(op.getOut())), Object(mlir::Value(op.getHn())),
+  auto op = LstmOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh,
+                           r.bHh, r.h0, r.c0, r.lengths, r.axis, r.reverse);
+  return Object::tuple({Object(mlir::Value(op.getOut())),
+                        Object(mlir::Value(op.getHn())),
                         Object(mlir::Value(op.getCn()))});
 }
 
@@ -354,24 +370,71 @@ static Object gru(BuiltinCall &c) {
   Recurrence r(c, 3);
   if (!r.read(false))
     return {};
-  auto op = GruOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh, r.bHh, r.h0,
-                          r.lengths, r.axis, r.reverse, c.flag(9));
-  return Object::tuple({Object(mlir::Value(op.getOut())), Object(mlir::Value(op.getHn()))});
+  auto op = GruOp::create(c.t.builder, c.t.loc, r.x, r.wIh, r.wHh, r.bIh, r.bHh,
+                          r.h0, r.lengths, r.axis, r.reverse, c.flag(9));
+  return Object::tuple(
+      {Object(mlir::Value(op.getOut())), Object(mlir::Value(op.getHn()))});
 }
 
 #define STEPS "lengths = None, reverse = false, axis = 1"
 #define RUN "[B, T, I], [G * H, I], [G * H, H] -> [B, T, H], [B, H]"
 llvm::ArrayRef<Builtin> mapsto::networkBuiltins() {
   static const Builtin table[] = {
-      {"matmul", "x, y", "[.., M, K], [.., K, N] -> [.., M, N]", "Matrix product of the last two axes; also written `x @ y`. A vector is a row on the left, a column on the right.", "matmul([[1, 2]], [[3], [4]]) == [[11]]", matmul},
-      {"dot", "x, y", "[.., D], [.., D] -> [..]", "Sum of products along the last axis.", "dot([1, 2], [3, 4]) == 11", dot},
-      {"einsum", "spec, *parts", "as the text says", "Products summed over the letters that the result lacks. Letters, or words with spaces between.", "einsum(\"i k, k j -> i j\", [[1, 2]], [[3], [4]]) == [[11]]", einsum},
-      {"linear", "x, weight, bias = None", "[.., I], [O, I], [O] -> [.., O]", "x by the transposed weight, and the bias: what the layer `Linear` does.", "linear([1.0, 2.0], [[3.0, 4.0]], [1.0]) == [12.0]", linear},
-      {"conv1d", "x, weight, bias = None, stride = 1, padding = 0, dilation = 1, groups = 1", "[B, C, T], [O, C / groups, k] -> [B, O, T']", "Cross-correlation along time. `padding` is a number, or [before, after].", "conv1d([[[1.0, 2.0, 3.0]]], [[[1.0, 1.0]]]) == [[[3.0, 5.0]]]", conv1d},
-      {"conv_transpose1d", "x, weight, bias = None, stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1", "[B, C, T], [C, O / groups, k] -> [B, O, T']", "The adjoint of conv1d: spreads each step.", "conv_transpose1d([[[1.0, 2.0]]], [[[1.0, 1.0]]]) == [[[1.0, 3.0, 2.0]]]", convTranspose1d},
-      {"rnn", "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, " STEPS ", nonlinearity = \"tanh\"", RUN, "One direction of one layer: all outputs, and the last. `RNN` is the layer.", "rnn([[[1.0], [1.0]]], [[1.0]], [[1.0]], nonlinearity = \"relu\")[1] == [[2.0]]", rnn},
-      {"lstm", "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, c0 = None, " STEPS, RUN ", [B, H]", "One direction of one layer, G = 4 (gates i, f, g, o). `LSTM` is the layer.", "lstm([[[0.0]]], [[1.0], [1.0], [1.0], [1.0]], [[0.0], [0.0], [0.0], [0.0]])[1] == [[0.0]]", lstm},
-      {"gru", "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, " STEPS ", reset_before = false", RUN, "One direction of one layer, G = 3 (gates r, z, n). `GRU` is the layer.", "gru([[[0.0]]], [[1.0], [1.0], [1.0]], [[0.0], [0.0], [0.0]])[1] == [[0.0]]", gru},
+      {"matmul", "x, y", "[.., M, K], [.., K, N] -> [.., M, N]",
+       "Matrix product of the last two axes; also written `x @ y`. A vector is "
+       "a row on the left, a column on the right.",
+       "matmul([[1, 2]], [[3], [4]]) == [[11]]", matmul},
+      {"dot", "x, y", "[.., D], [.., D] -> [..]",
+       "Sum of products along the last axis.", "dot([1, 2], [3, 4]) == 11",
+       dot},
+      {"einsum", "spec, *parts", "as the text says",
+       "Products summed over the letters that the result lacks. Letters, or "
+       "words with spaces between.",
+       "einsum(\"i k, k j -> i j\", [[1, 2]], [[3], [4]]) == [[11]]", einsum},
+      {"linear", "x, weight, bias = None", "[.., I], [O, I], [O] -> [.., O]",
+       "x by the transposed weight, and the bias: what the layer `Linear` "
+       "does.",
+       "linear([1.0, 2.0], [[3.0, 4.0]], [1.0]) == [12.0]", linear},
+      {"conv1d",
+       "x, weight, bias = None, stride = 1, padding = 0, dilation = 1, groups "
+       "= 1",
+       "[B, C, T], [O, C / groups, k] -> [B, O, T']",
+       "Cross-correlation along time. `padding` is a number, or [before, "
+       "after].",
+       "conv1d([[[1.0, 2.0, 3.0]]], [[[1.0, 1.0]]]) == [[[3.0, 5.0]]]", conv1d},
+      {"conv_transpose1d",
+       "x, weight, bias = None, stride = 1, padding = 0, output_padding = 0, "
+       "dilation = 1, groups = 1",
+       "[B, C, T], [C, O / groups, k] -> [B, O, T']",
+       "The adjoint of conv1d: spreads each step.",
+       "conv_transpose1d([[[1.0, 2.0]]], [[[1.0, 1.0]]]) == [[[1.0, 3.0, "
+       "2.0]]]",
+       convTranspose1d},
+      {"rnn",
+       "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, " STEPS
+       ", nonlinearity = \"tanh\"",
+       RUN,
+       "One direction of one layer: all outputs, and the last. `RNN` is the "
+       "layer.",
+       "rnn([[[1.0], [1.0]]], [[1.0]], [[1.0]], nonlinearity = \"relu\")[1] == "
+       "[[2.0]]",
+       rnn},
+      {"lstm",
+       "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, c0 = None, " STEPS,
+       RUN ", [B, H]",
+       "One direction of one layer, G = 4 (gates i, f, g, o). `LSTM` is the "
+       "layer.",
+       "lstm([[[0.0]]], [[1.0], [1.0], [1.0], [1.0]], [[0.0], [0.0], [0.0], "
+       "[0.0]])[1] == [[0.0]]",
+       lstm},
+      {"gru",
+       "x, w_ih, w_hh, b_ih = None, b_hh = None, h0 = None, " STEPS
+       ", reset_before = false",
+       RUN,
+       "One direction of one layer, G = 3 (gates r, z, n). `GRU` is the layer.",
+       "gru([[[0.0]]], [[1.0], [1.0], [1.0]], [[0.0], [0.0], [0.0]])[1] == "
+       "[[0.0]]",
+       gru},
   };
   return table;
 }

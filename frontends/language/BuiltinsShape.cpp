@@ -25,13 +25,14 @@ static Object reshape(BuiltinCall &c) {
   if (unknown >= 0) {
     auto rest = Dim::exactDiv(total, known);
     if (!rest)
-      return c.fail("`reshape` of " + c.e.describe(Object(x)) + ": " + total.str() +
-                    " elements do not divide by " + known.str());
+      return c.fail("`reshape` of " + c.e.describe(Object(x)) + ": " +
+                    total.str() + " elements do not divide by " + known.str());
     dims[unknown] = *rest;
   }
   if (numElements(dims) != total)
-    return c.fail("`reshape` of " + c.e.describe(Object(x)) + " to " + str(dims) +
-                  ": " + total.str() + " elements are not " + numElements(dims).str());
+    return c.fail("`reshape` of " + c.e.describe(Object(x)) + " to " +
+                  str(dims) + ": " + total.str() + " elements are not " +
+                  numElements(dims).str());
   return c.t.reshape(x, dims);
 }
 
@@ -47,8 +48,10 @@ static Object transpose(BuiltinCall &c) {
   } else {
     auto *axes = c[1].elements();
     if (!axes || int64_t(axes->size()) != rank)
-      return c.fail("an order of " + std::to_string(rank) + " axes is wanted, such as "
-                    "[1, 0], and this is " + c.e.describe(c[1]));
+      return c.fail("an order of " + std::to_string(rank) +
+                    " axes is wanted, such as "
+                    "[1, 0], and this is " +
+                    c.e.describe(c[1]));
     for (const Object &object : *axes) {
       auto axis = c.e.toAxis(object, rank, c.spans[1]);
       if (!axis)
@@ -74,7 +77,8 @@ static Object squeeze(BuiltinCall &c) {
     return {};
   if (dimOf(x, axis) != Dim(1))
     return c.fail("`squeeze` of " + c.e.describe(Object(x)) + ": axis " +
-                  std::to_string(axis) + " has size " + dimOf(x, axis).str() + ", not 1");
+                  std::to_string(axis) + " has size " + dimOf(x, axis).str() +
+                  ", not 1");
   return c.t.squeeze(x, axis);
 }
 
@@ -97,8 +101,8 @@ static Object expand(BuiltinCall &c) {
       dims[i] = have[i + have.size() - dims.size()];
   auto fit = broadcastShapes(have, dims);
   if (!fit || *fit != dims)
-    return c.fail("`expand` of " + c.e.describe(Object(x)) + " to " + str(dims) +
-                  ": only sizes of 1 can grow");
+    return c.fail("`expand` of " + c.e.describe(Object(x)) + " to " +
+                  str(dims) + ": only sizes of 1 can grow");
   return c.t.broadcast(x, dims);
 }
 
@@ -149,7 +153,8 @@ static std::optional<llvm::SmallVector<mlir::Value>> parts(BuiltinCall &c) {
   return values;
 }
 
-static Object join(BuiltinCall &c, llvm::SmallVector<mlir::Value> &values, int64_t axis) {
+static Object join(BuiltinCall &c, llvm::SmallVector<mlir::Value> &values,
+                   int64_t axis) {
   Dims first = dimsOf(values[0]);
   for (mlir::Value value : values) {
     Dims dims = dimsOf(value);
@@ -158,9 +163,9 @@ static Object join(BuiltinCall &c, llvm::SmallVector<mlir::Value> &values, int64
       fits = int64_t(i) == axis || dims[i] == first[i];
     if (!fits)
       return c.fail(std::string("`") + c.builtin.name + "` of " +
-                    c.e.describe(Object(values[0])) + " and " + c.e.describe(Object(value)) +
-                    " along axis " + std::to_string(axis) +
-                    ": the other sizes should agree");
+                    c.e.describe(Object(values[0])) + " and " +
+                    c.e.describe(Object(value)) + " along axis " +
+                    std::to_string(axis) + ": the other sizes should agree");
   }
   if (values.size() == 1)
     return values[0];
@@ -185,8 +190,9 @@ static Object stack(BuiltinCall &c) {
   Dims first = dimsOf((*values)[0]);
   for (mlir::Value &value : *values) {
     if (dimsOf(value) != first)
-      return c.fail("`stack` of " + c.e.describe(Object((*values)[0])) + " and " +
-                    c.e.describe(Object(value)) + ": the sizes should agree");
+      return c.fail("`stack` of " + c.e.describe(Object((*values)[0])) +
+                    " and " + c.e.describe(Object(value)) +
+                    ": the sizes should agree");
     value = c.t.unsqueeze(value, *axis);
   }
   return join(c, *values, *axis);
@@ -203,8 +209,10 @@ static Object split(BuiltinCall &c) {
   if (!c[1].elements()) {
     auto piece = sizes[0].constant(), n = whole.constant();
     if (!piece || !n || *piece < 1)
-      return c.fail("`split` into pieces of " + sizes[0].str() + " needs an axis whose "
-                    "size is a number, and it is " + whole.str(),
+      return c.fail("`split` into pieces of " + sizes[0].str() +
+                        " needs an axis whose "
+                        "size is a number, and it is " +
+                        whole.str(),
                     "give the list of sizes: `split(x, [T - 1, 1], axis)`");
     sizes.clear();
     for (int64_t at = 0; at < *n; at += *piece)
@@ -214,8 +222,9 @@ static Object split(BuiltinCall &c) {
   for (const Dim &size : sizes)
     total += size;
   if (total != whole)
-    return c.fail("`split` into pieces of " + str(sizes) + ": together they are " +
-                  total.str() + ", and the axis has " + whole.str());
+    return c.fail("`split` into pieces of " + str(sizes) +
+                  ": together they are " + total.str() + ", and the axis has " +
+                  whole.str());
   std::vector<Object> pieces;
   Dim at(0);
   for (const Dim &size : sizes) {
@@ -230,7 +239,8 @@ static Object chunk(BuiltinCall &c) {
   int64_t count = c.integer(1), axis = c.axis(2, x);
   if (c.failed)
     return {};
-  auto size = count > 0 ? Dim::exactDiv(dimOf(x, axis), Dim(count)) : std::nullopt;
+  auto size =
+      count > 0 ? Dim::exactDiv(dimOf(x, axis), Dim(count)) : std::nullopt;
   if (!size)
     return c.fail("`chunk` of an axis of " + dimOf(x, axis).str() + " into " +
                   std::to_string(count) + " equal pieces");
@@ -250,7 +260,8 @@ static Object pad(BuiltinCall &c) {
   if (!value)
     return {};
   if (!dimsOf(value).empty())
-    return c.fail("`pad` fills with a scalar, and this is " + c.e.describe(Object(value)));
+    return c.fail("`pad` fills with a scalar, and this is " +
+                  c.e.describe(Object(value)));
   for (const Dim &size : {before, after})
     if (size.constant() && *size.constant() < 0)
       return c.fail("`pad` by " + size.str(), "`x[2:]` cuts off");
@@ -258,9 +269,9 @@ static Object pad(BuiltinCall &c) {
   low[axis] = before;
   high[axis] = after;
   auto *context = c.t.builder.getContext();
-  return mlir::Value(PadOp::create(c.t.builder, c.t.loc, x,
-                                   c.t.cast(value, elementTypeOf(x)),
-                                   DimsAttr::get(context, low), DimsAttr::get(context, high)));
+  return mlir::Value(
+      PadOp::create(c.t.builder, c.t.loc, x, c.t.cast(value, elementTypeOf(x)),
+                    DimsAttr::get(context, low), DimsAttr::get(context, high)));
 }
 
 static Object flip(BuiltinCall &c) {
@@ -268,7 +279,9 @@ static Object flip(BuiltinCall &c) {
   auto axes = c.axes(1, x);
   if (c.failed)
     return {};
-  return axes.empty() ? x : mlir::Value(FlipOp::create(c.t.builder, c.t.loc, x, axes));
+  return axes.empty()
+             ? x
+             : mlir::Value(FlipOp::create(c.t.builder, c.t.loc, x, axes));
 }
 
 static Object roll(BuiltinCall &c) {
@@ -283,7 +296,8 @@ static Object roll(BuiltinCall &c) {
     return x;
   // The last `shift` come first; counted from the front for a negative shift.
   Dim cut = shift > 0 ? size - Dim(shift) : Dim(-shift);
-  mlir::Value halves[] = {c.t.slice(x, axis, cut, size - cut), c.t.slice(x, axis, Dim(0), cut)};
+  mlir::Value halves[] = {c.t.slice(x, axis, cut, size - cut),
+                          c.t.slice(x, axis, Dim(0), cut)};
   return mlir::Value(ConcatOp::create(c.t.builder, c.t.loc, halves, axis));
 }
 
@@ -333,12 +347,13 @@ template <ComparePredicate keep> static Object triangle(BuiltinCall &c) {
     return {};
   Dims dims = dimsOf(x);
   if (dims.size() < 2)
-    return c.fail(std::string("`") + c.builtin.name + "` takes matrices, and this is " +
-                  c.e.describe(Object(x)));
+    return c.fail(std::string("`") + c.builtin.name +
+                  "` takes matrices, and this is " + c.e.describe(Object(x)));
   mlir::Value row = c.t.iota({dims[dims.size() - 2], Dim(1)}, 0);
   mlir::Value column = c.t.iota({dims.back()}, 0);
   row = c.t.binary<AddOp>(row, c.t.constantInt(diagonal, c.t.i64()));
-  return c.t.select(c.t.compare(keep, column, row), x, c.t.constant(0, elementTypeOf(x)));
+  return c.t.select(c.t.compare(keep, column, row), x,
+                    c.t.constant(0, elementTypeOf(x)));
 }
 
 static Object size(BuiltinCall &c) {
@@ -398,7 +413,8 @@ static Object zip(BuiltinCall &c) {
 static Object enumerate(BuiltinCall &c) {
   auto *elements = c[0].elements();
   if (!elements)
-    return c.fail("`enumerate` takes a list, and this is " + c.e.describe(c[0]));
+    return c.fail("`enumerate` takes a list, and this is " +
+                  c.e.describe(c[0]));
   std::vector<Object> pairs;
   for (size_t i = 0; i < elements->size(); ++i)
     pairs.push_back(Object::tuple({Object(Dim(int64_t(i))), (*elements)[i]}));
@@ -415,34 +431,85 @@ static Object dtype(BuiltinCall &c) {
 
 llvm::ArrayRef<Builtin> mapsto::shapeBuiltins() {
   static const Builtin table[] = {
-      {"reshape", "x, shape", "[..] -> shape", "The same elements in the same order under another shape; one size may be -1.", "reshape([1, 2, 3, 4], [2, -1]) == [[1, 2], [3, 4]]", reshape},
-      {"transpose", "x, order = None", "[..] -> [..]", "Axes in another order; reversed where none is given.", "transpose([[1, 2], [3, 4]]) == [[1, 3], [2, 4]]", transpose},
-      {"permute", "x, order", "[..] -> [..]", "Axes in another order: result axis i is x's axis order[i].", "permute([[1, 2], [3, 4]], [1, 0]) == [[1, 3], [2, 4]]", transpose},
-      {"swapaxes", "x, a, b", "[..] -> [..]", "Two axes exchanged.", "swapaxes([[1, 2], [3, 4]], 0, 1) == [[1, 3], [2, 4]]", swapAxes},
-      {"squeeze", "x, axis", "[.., 1, ..] -> [.., ..]", "An axis of size 1 taken away.", "squeeze([[1, 2]], 0) == [1, 2]", squeeze},
-      {"unsqueeze", "x, axis", "[.., ..] -> [.., 1, ..]", "A new axis of size 1.", "unsqueeze([1, 2], 0) == [[1, 2]]", unsqueeze},
-      {"expand", "x, shape", "[.., 1, ..] -> shape", "Sizes of 1 repeated; -1 keeps a size.", "expand([[1], [2]], [2, 2]) == [[1, 1], [2, 2]]", expand},
-      {"flatten", "x, start = 0, end = -1", "[..] -> [..]", "Axes start to end made one.", "flatten([[1, 2], [3, 4]]) == [1, 2, 3, 4]", flatten},
-      {"concat", "parts, axis = 0", "[[.., N, ..], ..] -> [.., sum of N, ..]", "Tensors one after the other along an axis.", "concat([[1, 2], [3]]) == [1, 2, 3]", concat},
-      {"stack", "parts, axis = 0", "[[..], ..] -> [.., count, ..]", "Tensors side by side along a new axis.", "stack([[1, 2], [3, 4]], axis = 1) == [[1, 3], [2, 4]]", stack},
-      {"split", "x, sizes, axis = 0", "[.., N, ..] -> list", "Pieces of the given sizes, or of one size, along an axis.", "split([1, 2, 3], [2, 1])[1] == [3]", split},
-      {"chunk", "x, count, axis = 0", "[.., N, ..] -> list", "`count` equal pieces along an axis.", "chunk([1, 2, 3, 4], 2)[1] == [3, 4]", chunk},
-      {"pad", "x, before, after, axis = -1, value = 0", "[.., N, ..] -> [.., before + N + after, ..]", "A value put around an axis.", "pad([1, 2], 1, 0) == [0, 1, 2]", pad},
-      {"flip", "x, axis = None", "[..] -> [..]", "Elements in reverse order along an axis, several, or all.", "flip([1, 2, 3]) == [3, 2, 1]", flip},
-      {"roll", "x, shift, axis = -1", "[..] -> [..]", "Elements moved on along an axis; what falls off comes back in front.", "roll([1, 2, 3], 1) == [3, 1, 2]", roll},
-      {"arange", "start, stop = None, step = 1, dtype = i64", "-> [count]", "`arange(n)` counts 0 to n - 1; `arange(start, stop, step)` from start.", "arange(1, 7, 2) == [1, 3, 5]", arange},
-      {"zeros_like", "x", "[..] -> [..]", "Zeros of x's shape and type.", "zeros_like([1, 2]) == [0, 0]", filledLike<0>},
-      {"ones_like", "x", "[..] -> [..]", "Ones of x's shape and type.", "ones_like([5, 2]) == [1, 1]", filledLike<1>},
-      {"eye", "n, m = None, dtype = f32", "-> [n, m]", "1 on the diagonal, 0 elsewhere.", "eye(2) == [[1.0, 0.0], [0.0, 1.0]]", eye},
-      {"tril", "x, diagonal = 0", "[.., N, M] -> [.., N, M]", "The lower triangle; 0 above it.", "tril([[1, 2], [3, 4]]) == [[1, 0], [3, 4]]", triangle<ComparePredicate::le>},
-      {"triu", "x, diagonal = 0", "[.., N, M] -> [.., N, M]", "The upper triangle; 0 below it.", "triu([[1, 2], [3, 4]]) == [[1, 2], [0, 4]]", triangle<ComparePredicate::ge>},
-      {"size", "x, axis = None", "size", "The size of an axis, or the number of elements.", "size([[1, 2, 3]], 1) == 3", size},
-      {"shape", "x", "list of sizes", "All sizes of a tensor.", "shape([[1, 2, 3]])[1] == 3", shape},
-      {"rank", "x", "number", "How many axes a tensor has.", "rank([[1, 2, 3]]) == 2", rank},
-      {"dtype", "x", "type", "The element type of a tensor.", "cast([1.5], dtype([1])) == [1]", dtype},
-      {"zip", "*lists", "lists -> list", "Lists side by side, to run over together.", "len(zip([1, 2], [3, 4])) == 2", zip},
-      {"enumerate", "list", "list -> list", "A list with the position before each element.", "enumerate([5, 6])[1] == (1, 6)", enumerate},
-      {"len", "list", "number", "How many elements a list has.", "len([1, 2, 3]) == 3", length},
+      {"reshape", "x, shape", "[..] -> shape",
+       "The same elements in the same order under another shape; one size may "
+       "be -1.",
+       "reshape([1, 2, 3, 4], [2, -1]) == [[1, 2], [3, 4]]", reshape},
+      {"transpose", "x, order = None", "[..] -> [..]",
+       "Axes in another order; reversed where none is given.",
+       "transpose([[1, 2], [3, 4]]) == [[1, 3], [2, 4]]", transpose},
+      {"permute", "x, order", "[..] -> [..]",
+       "Axes in another order: result axis i is x's axis order[i].",
+       "permute([[1, 2], [3, 4]], [1, 0]) == [[1, 3], [2, 4]]", transpose},
+      {"swapaxes", "x, a, b", "[..] -> [..]", "Two axes exchanged.",
+       "swapaxes([[1, 2], [3, 4]], 0, 1) == [[1, 3], [2, 4]]", swapAxes},
+      {"squeeze", "x, axis", "[.., 1, ..] -> [.., ..]",
+       "An axis of size 1 taken away.", "squeeze([[1, 2]], 0) == [1, 2]",
+       squeeze},
+      {"unsqueeze", "x, axis", "[.., ..] -> [.., 1, ..]",
+       "A new axis of size 1.", "unsqueeze([1, 2], 0) == [[1, 2]]", unsqueeze},
+      {"expand", "x, shape", "[.., 1, ..] -> shape",
+       "Sizes of 1 repeated; -1 keeps a size.",
+       "expand([[1], [2]], [2, 2]) == [[1, 1], [2, 2]]", expand},
+      {"flatten", "x, start = 0, end = -1", "[..] -> [..]",
+       "Axes start to end made one.",
+       "flatten([[1, 2], [3, 4]]) == [1, 2, 3, 4]", flatten},
+      {"concat", "parts, axis = 0", "[[.., N, ..], ..] -> [.., sum of N, ..]",
+       "Tensors one after the other along an axis.",
+       "concat([[1, 2], [3]]) == [1, 2, 3]", concat},
+      {"stack", "parts, axis = 0", "[[..], ..] -> [.., count, ..]",
+       "Tensors side by side along a new axis.",
+       "stack([[1, 2], [3, 4]], axis = 1) == [[1, 3], [2, 4]]", stack},
+      {"split", "x, sizes, axis = 0", "[.., N, ..] -> list",
+       "Pieces of the given sizes, or of one size, along an axis.",
+       "split([1, 2, 3], [2, 1])[1] == [3]", split},
+      {"chunk", "x, count, axis = 0", "[.., N, ..] -> list",
+       "`count` equal pieces along an axis.",
+       "chunk([1, 2, 3, 4], 2)[1] == [3, 4]", chunk},
+      {"pad", "x, before, after, axis = -1, value = 0",
+       "[.., N, ..] -> [.., before + N + after, ..]",
+       "A value put around an axis.", "pad([1, 2], 1, 0) == [0, 1, 2]", pad},
+      {"flip", "x, axis = None", "[..] -> [..]",
+       "Elements in reverse order along an axis, several, or all.",
+       "flip([1, 2, 3]) == [3, 2, 1]", flip},
+      {"roll", "x, shift, axis = -1", "[..] -> [..]",
+       "Elements moved on along an axis; what falls off comes back in front.",
+       "roll([1, 2, 3], 1) == [3, 1, 2]", roll},
+      {"arange", "start, stop = None, step = 1, dtype = i64", "-> [count]",
+       "`arange(n)` counts 0 to n - 1; `arange(start, stop, step)` from start.",
+       "arange(1, 7, 2) == [1, 3, 5]", arange},
+      {"zeros_like", "x", "[..] -> [..]", "Zeros of x's shape and type.",
+       "zeros_like([1, 2]) == [0, 0]", filledLike<0>},
+      {"ones_like", "x", "[..] -> [..]", "Ones of x's shape and type.",
+       "ones_like([5, 2]) == [1, 1]", filledLike<1>},
+      {"eye", "n, m = None, dtype = f32", "-> [n, m]",
+       "1 on the diagonal, 0 elsewhere.", "eye(2) == [[1.0, 0.0], [0.0, 1.0]]",
+       eye},
+      {"tril", "x, diagonal = 0", "[.., N, M] -> [.., N, M]",
+       "The lower triangle; 0 above it.",
+       "tril([[1, 2], [3, 4]]) == [[1, 0], [3, 4]]",
+       triangle<ComparePredicate::le>},
+      {"triu", "x, diagonal = 0", "[.., N, M] -> [.., N, M]",
+       "The upper triangle; 0 below it.",
+       "triu([[1, 2], [3, 4]]) == [[1, 2], [0, 4]]",
+       triangle<ComparePredicate::ge>},
+      {"size", "x, axis = None", "size",
+       "The size of an axis, or the number of elements.",
+       "size([[1, 2, 3]], 1) == 3", size},
+      {"shape", "x", "list of sizes", "All sizes of a tensor.",
+       "shape([[1, 2, 3]])[1] == 3", shape},
+      {"rank", "x", "number", "How many axes a tensor has.",
+       "rank([[1, 2, 3]]) == 2", rank},
+      {"dtype", "x", "type", "The element type of a tensor.",
+       "cast([1.5], dtype([1])) == [1]", dtype},
+      {"zip", "*lists", "lists -> list",
+       "Lists side by side, to run over together.",
+       "len(zip([1, 2], [3, 4])) == 2", zip},
+      {"enumerate", "list", "list -> list",
+       "A list with the position before each element.",
+       "enumerate([5, 6])[1] == (1, 6)", enumerate},
+      {"len", "list", "number", "How many elements a list has.",
+       "len([1, 2, 3]) == 3", length},
   };
   return table;
 }

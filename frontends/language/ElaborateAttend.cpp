@@ -16,7 +16,8 @@ using mapsto::Dim;
 namespace mapsto {
 
 struct AttendElaborator {
-  AttendElaborator(Elaborator &e, const AttendExpr &expr, Scope &scope, unsigned wanted)
+  AttendElaborator(Elaborator &e, const AttendExpr &expr, Scope &scope,
+                   unsigned wanted)
       : e(e), expr(expr), scope(scope), wanted(wanted) {}
 
   Elaborator &e;
@@ -49,8 +50,8 @@ struct AttendElaborator {
   mlir::Block *block(AttentionOp op, unsigned region,
                      llvm::ArrayRef<mlir::Type> types);
   void end(mlir::Value result) { YieldOp::create(t.builder, t.loc, result); }
-  mlir::Value runClause(const AttendClause &clause, llvm::ArrayRef<Object> values,
-                        bool isTruth);
+  mlir::Value runClause(const AttendClause &clause,
+                        llvm::ArrayRef<Object> values, bool isTruth);
   mlir::Value readAt(mlir::Value table, mlir::ValueRange indices);
   bool buildScore(AttentionOp op);
   bool buildModify(AttentionOp op);
@@ -60,7 +61,8 @@ struct AttendElaborator {
 
 } // namespace mapsto
 
-Object Elaborator::evalAttend(const AttendExpr &expr, Scope &scope, unsigned wanted) {
+Object Elaborator::evalAttend(const AttendExpr &expr, Scope &scope,
+                              unsigned wanted) {
   return AttendElaborator(*this, expr, scope, wanted).run();
 }
 
@@ -79,9 +81,11 @@ bool AttendElaborator::readNormalizer(const Argument &arg) {
       return false;
   }
   if (!found) {
-    std::string near = didYouMean(name, {"softmax", "hard", "sparsemax", "sigmoid"});
-    e.fail(arg.value->span, "there is no normalizer `" +
-                                std::string(arg.value->span.text()) + "`",
+    std::string near =
+        didYouMean(name, {"softmax", "hard", "sparsemax", "sigmoid"});
+    e.fail(arg.value->span,
+           "there is no normalizer `" + std::string(arg.value->span.text()) +
+               "`",
            near.empty() ? "it is softmax, hard, sparsemax or sigmoid" : near);
     return false;
   }
@@ -90,20 +94,22 @@ bool AttendElaborator::readNormalizer(const Argument &arg) {
 }
 
 bool AttendElaborator::readArguments() {
-  static const char *const kNames[] = {"q",    "k",       "v",      "scale",
-                                       "mask", "bias",    "lengths", "causal",
-                                       "window", "offset", "normalizer"};
+  static const char *const kNames[] = {
+      "q",       "k",      "v",      "scale",  "mask",      "bias",
+      "lengths", "causal", "window", "offset", "normalizer"};
   std::vector<Formal> formals;
   for (unsigned i = 0; i < 11; ++i)
     formals.push_back({kNames[i], i < 3});
   std::vector<Arg> args;
   for (const Argument &arg : expr.args) {
     bool isNormalizer = arg.name.text == "normalizer";
-    args.push_back({arg.name.text,
-                    isNormalizer ? Object(NoneValue()) : e.eval(*arg.value, scope),
-                    arg.value->span});
+    args.push_back(
+        {arg.name.text,
+         isNormalizer ? Object(NoneValue()) : e.eval(*arg.value, scope),
+         arg.value->span});
   }
-  auto match = e.matchArguments(formals, args, "`attend`", expr.argsSpan, Span());
+  auto match =
+      e.matchArguments(formals, args, "`attend`", expr.argsSpan, Span());
   if (!match)
     return false;
   auto read = [&](unsigned i, Operand &operand) {
@@ -151,7 +157,8 @@ bool AttendElaborator::readArguments() {
     return false;
   }
   if (!query.value && !score) {
-    e.fail(expr.argsSpan, "without a query there is nothing to compare the keys with",
+    e.fail(expr.argsSpan,
+           "without a query there is nothing to compare the keys with",
            "give a score of the key alone: `score(_, k) = fc(k)`");
     return false;
   }
@@ -167,8 +174,9 @@ bool AttendElaborator::checkShapes() {
   auto shapeOf = [&](const Operand &o) { return e.describe(Object(o.value)); };
   Dims k = dimsOf(key.value), v = dimsOf(value.value);
   if (k.size() < 2 || v.size() != k.size()) {
-    e.fail(expr.argsSpan, "keys are [.., S, D] and values [.., S, E], and these are " +
-                              shapeOf(key) + " and " + shapeOf(value));
+    e.fail(expr.argsSpan,
+           "keys are [.., S, D] and values [.., S, E], and these are " +
+               shapeOf(key) + " and " + shapeOf(value));
     return false;
   }
   size_t rank = v.size();
@@ -185,16 +193,17 @@ bool AttendElaborator::checkShapes() {
   }
   Dims q = dimsOf(query.value);
   if (q.size() != rank) {
-    e.fail(query.span, "the query is " + shapeOf(query) + ", and the keys are " +
-                           shapeOf(key) + ": they should have the same number of axes, "
+    e.fail(query.span, "the query is " + shapeOf(query) +
+                           ", and the keys are " + shapeOf(key) +
+                           ": they should have the same number of axes, "
                            "or the query one less");
     return false;
   }
   L = q[rank - 2];
   S = k[rank - 2];
   if (v[rank - 2] != S) {
-    e.error(value.span, "there are " + S.str() + " keys and " + v[rank - 2].str() +
-                            " values")
+    e.error(value.span, "there are " + S.str() + " keys and " +
+                            v[rank - 2].str() + " values")
         .note(key.span, "the keys, " + shapeOf(key))
         .note(value.span, "the values, " + shapeOf(value));
     return false;
@@ -212,13 +221,15 @@ bool AttendElaborator::checkShapes() {
         wide[i] = batch[i];
       } else if (!(isLast && Dim::exactDiv(batch[i], dims[i]) &&
                    (!heads || !groups || *groups > 0))) {
-        e.error(operand->span,
-                "the batch sizes " + batch[i].str() + " and " + dims[i].str() + " differ")
+        e.error(operand->span, "the batch sizes " + batch[i].str() + " and " +
+                                   dims[i].str() + " differ")
             .note(query.span, "the query is " + e.describe(Object(query.value)))
             .note(operand->span, "this is " + shapeOf(*operand))
-            .hint(isLast ? "the last of them may be a whole number of times smaller "
-                           "(grouped queries)"
-                         : "");
+            .hint(
+                isLast
+                    ? "the last of them may be a whole number of times smaller "
+                      "(grouped queries)"
+                    : "");
         return false;
       }
     }
@@ -226,8 +237,8 @@ bool AttendElaborator::checkShapes() {
   }
   Dims kb(dimsOf(key.value)), vb(dimsOf(value.value));
   if (!batch.empty() && kb[batch.size() - 1] != vb[batch.size() - 1]) {
-    e.fail(value.span, "keys and values have " + kb[batch.size() - 1].str() + " and " +
-                           vb[batch.size() - 1].str() + " heads");
+    e.fail(value.span, "keys and values have " + kb[batch.size() - 1].str() +
+                           " and " + vb[batch.size() - 1].str() + " heads");
     return false;
   }
   if (!score && q.back() != k.back()) {
@@ -235,7 +246,8 @@ bool AttendElaborator::checkShapes() {
                             " and keys of " + k.back().str() + " features")
         .note(query.span, "the query, " + e.describe(Object(query.value)))
         .note(key.span, "the keys, " + shapeOf(key))
-        .hint("a score of its own may compare what differs: `score(q, k) = ...`");
+        .hint(
+            "a score of its own may compare what differs: `score(q, k) = ...`");
     return false;
   }
   if (!score && !scale) {
@@ -262,7 +274,8 @@ bool AttendElaborator::checkTable(const Operand &table, const char *name) {
   auto fit = broadcastShapes(dims, whole);
   if (fit && *fit == whole)
     return true;
-  e.fail(table.span, std::string("`") + name + "` is " + e.describe(Object(table.value)) +
+  e.fail(table.span, std::string("`") + name + "` is " +
+                         e.describe(Object(table.value)) +
                          ", and the scores are " + mapsto::str(whole));
   return false;
 }
@@ -275,7 +288,8 @@ mlir::Block *AttendElaborator::block(AttentionOp op, unsigned region,
 }
 
 mlir::Value AttendElaborator::runClause(const AttendClause &clause,
-                                        llvm::ArrayRef<Object> values, bool isTruth) {
+                                        llvm::ArrayRef<Object> values,
+                                        bool isTruth) {
   Scope inner(&scope);
   // A score takes all its values; the others may leave out leading indices.
   size_t n = clause.params.size();
@@ -292,15 +306,17 @@ mlir::Value AttendElaborator::runClause(const AttendClause &clause,
                                    : "it takes indices: ") +
                   "of every batch axis (" + std::to_string(batch.size()) +
                   " here), of the query, of the key; the first may be left out";
-    e.fail(clause.span, "`" + clause.name.text + "` has " + std::to_string(n) +
-                            (n == 1 ? " parameter" : " parameters") + ", and " +
-                            std::to_string(values.size()) + " are given",
+    e.fail(clause.span,
+           "`" + clause.name.text + "` has " + std::to_string(n) +
+               (n == 1 ? " parameter" : " parameters") + ", and " +
+               std::to_string(values.size()) + " are given",
            takes);
     return {};
   }
   for (size_t i = 0; i < n; ++i) {
     size_t at = isModify && i == 0 ? 0 : values.size() - n + i;
-    inner.names[clause.params[i].text] = {values[at], clause.params[i].span, ""};
+    inner.names[clause.params[i].text] = {values[at], clause.params[i].span,
+                                          ""};
   }
   ++e.loopDepth;
   Object result;
@@ -319,35 +335,40 @@ mlir::Value AttendElaborator::runClause(const AttendClause &clause,
     }
   }
   --e.loopDepth;
-  mlir::Value value = e.toTensor(result, where, isTruth ? mlir::Type() : t.f32());
+  mlir::Value value =
+      e.toTensor(result, where, isTruth ? mlir::Type() : t.f32());
   if (!value)
     return {};
   Dims dims = dimsOf(value);
   if (dims.size() == 1 && dims[0] == Dim(1))
     value = t.reshape(value, {});
   else if (!dims.empty()) {
-    e.fail(where, "`" + clause.name.text + "` gives one number a pair, and this is " +
-                      e.describe(Object(value)),
+    e.fail(where,
+           "`" + clause.name.text + "` gives one number a pair, and this is " +
+               e.describe(Object(value)),
            "reduce it: `sum(...)`, `dot(a, b)`");
     return {};
   }
   if (isTruth != isBool(elementTypeOf(value))) {
-    e.fail(where, isTruth ? "a mask is true where the pair stays, and this is " +
-                                e.describe(Object(value))
-                          : "a score is a number, and this is true or false");
+    e.fail(where, isTruth
+                      ? "a mask is true where the pair stays, and this is " +
+                            e.describe(Object(value))
+                      : "a score is a number, and this is true or false");
     return {};
   }
   return isTruth ? value : t.cast(value, t.f32());
 }
 
 /// The element of a table that broadcasts to the scores.
-mlir::Value AttendElaborator::readAt(mlir::Value table, mlir::ValueRange indices) {
+mlir::Value AttendElaborator::readAt(mlir::Value table,
+                                     mlir::ValueRange indices) {
   Dims dims = dimsOf(table);
   size_t skip = indices.size() - dims.size();
   llvm::SmallVector<mlir::Value> used;
   Dims kept;
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == Dim(1) && !(i + skip < batch.size() && batch[i + skip] == Dim(1)))
+    if (dims[i] == Dim(1) &&
+        !(i + skip < batch.size() && batch[i + skip] == Dim(1)))
       continue;
     kept.push_back(dims[i]);
     used.push_back(indices[i + skip]);
@@ -385,7 +406,8 @@ bool AttendElaborator::buildModify(AttentionOp op) {
   mlir::Value s = b->getArgument(0);
   if (symbolicDepth) {
     mlir::Value depth = t.cast(t.size(*symbolicDepth), t.f32());
-    s = t.binary<MulOp>(s, RsqrtOp::create(t.builder, t.loc, depth).getResult());
+    s = t.binary<MulOp>(s,
+                        RsqrtOp::create(t.builder, t.loc, depth).getResult());
   }
   if (bias.value)
     s = t.binary<AddOp>(
@@ -408,7 +430,8 @@ bool AttendElaborator::buildMask(AttentionOp op) {
   llvm::SmallVector<mlir::Type> types(batch.size() + 2,
                                       mlir::RankedTensorType::get({}, t.i64()));
   mlir::Block *b = block(op, 2, types);
-  mlir::Value i = b->getArgument(batch.size()), j = b->getArgument(batch.size() + 1);
+  mlir::Value i = b->getArgument(batch.size()),
+              j = b->getArgument(batch.size() + 1);
   mlir::Value all;
   auto also = [&](mlir::Value condition) {
     all = all ? t.binary<AndOp>(all, condition) : condition;
@@ -417,7 +440,8 @@ bool AttendElaborator::buildMask(AttentionOp op) {
     mlir::Value by = e.toTensor(*offset, expr.argsSpan);
     if (!by)
       return false;
-    if (!dimsOf(by).empty() || !mlir::isa<mlir::IntegerType>(elementTypeOf(by))) {
+    if (!dimsOf(by).empty() ||
+        !mlir::isa<mlir::IntegerType>(elementTypeOf(by))) {
       e.fail(expr.argsSpan, "`offset` is a whole number, and this is " +
                                 e.describe(Object(by)));
       return false;
@@ -430,7 +454,8 @@ bool AttendElaborator::buildMask(AttentionOp op) {
     mlir::Value reach = e.toTensor(*window, expr.argsSpan);
     if (!reach)
       return false;
-    if (!dimsOf(reach).empty() || !mlir::isa<mlir::IntegerType>(elementTypeOf(reach))) {
+    if (!dimsOf(reach).empty() ||
+        !mlir::isa<mlir::IntegerType>(elementTypeOf(reach))) {
       e.fail(expr.argsSpan, "`window` is a whole number, and this is " +
                                 e.describe(Object(reach)));
       return false;
@@ -463,19 +488,22 @@ Object AttendElaborator::run() {
     return {};
   if (keep.value) {
     if (!isBool(elementTypeOf(keep.value)))
-      return e.fail(keep.span, "`mask` is true where a pair stays, and this is " +
-                                   e.describe(Object(keep.value)),
+      return e.fail(keep.span,
+                    "`mask` is true where a pair stays, and this is " +
+                        e.describe(Object(keep.value)),
                     "numbers to add to the scores go to `bias`");
     if (!checkTable(keep, "mask"))
       return {};
   }
   if (bias.value && !checkTable(bias, "bias"))
     return {};
-  if (lengths.value && (batch.empty() || dimsOf(lengths.value) != Dims{batch[0]} ||
-                        isFloat(elementTypeOf(lengths.value))))
+  if (lengths.value &&
+      (batch.empty() || dimsOf(lengths.value) != Dims{batch[0]} ||
+       isFloat(elementTypeOf(lengths.value))))
     return e.fail(lengths.span, "`lengths` should be i64[" +
                                     (batch.empty() ? "B" : batch[0].str()) +
-                                    "], and is " + e.describe(Object(lengths.value)));
+                                    "], and is " +
+                                    e.describe(Object(lengths.value)));
 
   mlir::Type type = elementTypeOf(value.value);
   Dims context = batch, pairs = batch, rows = batch;
@@ -485,8 +513,8 @@ Object AttendElaborator::run() {
   auto op = AttentionOp::create(
       t.builder, t.loc, tensorOf(context, type),
       wanted > 1 ? tensorOf(pairs, type) : mlir::Type(),
-      wanted > 2 ? tensorOf(rows, t.f32()) : mlir::Type(), mlir::ValueRange(query.value),
-      mlir::ValueRange(key.value), value.value,
+      wanted > 2 ? tensorOf(rows, t.f32()) : mlir::Type(),
+      mlir::ValueRange(query.value), mlir::ValueRange(key.value), value.value,
       t.builder.getF64FloatAttr(score ? 1.0 : scale.value_or(1.0)),
       NormalizerAttr::get(t.builder.getContext(), normalizer));
   // Each clause is looked at, so that all their errors are reported.

@@ -15,8 +15,9 @@ static std::string list(llvm::ArrayRef<std::string> names) {
 }
 
 std::optional<std::vector<int>>
-Elaborator::matchArguments(llvm::ArrayRef<Formal> formals, llvm::ArrayRef<Arg> args,
-                           llvm::StringRef what, Span span, Span declared) {
+Elaborator::matchArguments(llvm::ArrayRef<Formal> formals,
+                           llvm::ArrayRef<Arg> args, llvm::StringRef what,
+                           Span span, Span declared) {
   std::vector<int> match(formals.size(), -1);
   bool ok = true;
   auto report = [&](Span where, std::string message) -> Diagnostic & {
@@ -38,27 +39,31 @@ Elaborator::matchArguments(llvm::ArrayRef<Formal> formals, llvm::ArrayRef<Arg> a
       }
       if (next >= formals.size()) {
         if (!tooMany)
-          report(arg.span, what.str() + " takes " + std::to_string(formals.size()) +
-                               (formals.size() == 1 ? " argument" : " arguments"));
+          report(arg.span,
+                 what.str() + " takes " + std::to_string(formals.size()) +
+                     (formals.size() == 1 ? " argument" : " arguments"));
         tooMany = true;
         continue;
       }
       match[next++] = i;
       continue;
     }
-    auto it = llvm::find_if(formals, [&](const Formal &f) { return f.name == arg.name; });
+    auto it = llvm::find_if(
+        formals, [&](const Formal &f) { return f.name == arg.name; });
     if (it == formals.end()) {
       std::vector<std::string> names;
       for (const Formal &formal : formals)
         names.push_back(formal.name);
       std::string near = didYouMean(arg.name, names);
       report(arg.span, what.str() + " has no parameter `" + arg.name + "`")
-          .hint(!near.empty() || names.empty() ? near : "it has " + list(names));
+          .hint(!near.empty() || names.empty() ? near
+                                               : "it has " + list(names));
       continue;
     }
     int &slot = match[it - formals.begin()];
     if (slot >= 0)
-      report(arg.span, "`" + arg.name + "` of " + what.str() + " is given twice");
+      report(arg.span,
+             "`" + arg.name + "` of " + what.str() + " is given twice");
     slot = i;
   }
   std::vector<std::string> missing;
@@ -78,8 +83,9 @@ bool Elaborator::enter(const Callee &callee, Span call) {
       continue;
     error(call, callee.what + " calls itself")
         .note(callee.span, "declared here")
-        .hint("`scan` and `repeat` repeat when the model runs; `for` does while "
-              "compiling");
+        .hint(
+            "`scan` and `repeat` repeat when the model runs; `for` does while "
+            "compiling");
     return false;
   }
   frames.push_back({callee.decl, callee.layer.get(), call, callee.what,
@@ -91,8 +97,9 @@ Object Elaborator::callBody(const Callee &callee, Scope &parent,
                             std::vector<Arg> &args, Span span) {
   std::vector<Formal> formals;
   for (const ast::Parameter &param : callee.params)
-    formals.push_back({param.name.text,
-                       !param.value && !(param.type && param.type->isOptional)});
+    formals.push_back(
+        {param.name.text,
+         !param.value && !(param.type && param.type->isOptional)});
   auto match = matchArguments(formals, args, callee.what, span, callee.span);
   if (!match)
     return {};
@@ -123,14 +130,15 @@ Object Elaborator::callBody(const Callee &callee, Scope &parent,
   Scope *outer = currentScope;
   for (size_t i = 0; i < formals.size(); ++i) {
     const ast::Parameter &param = callee.params[i];
-    if (param.type && !(values[i].isNone() && (param.type->isOptional || param.value))) {
+    if (param.type &&
+        !(values[i].isNone() && (param.type->isOptional || param.value))) {
       currentScope = outer;
       if (values[i].is<std::shared_ptr<State>>())
         values[i] = Object(toTensor(values[i], spans[i]));
       if (values[i].isTensor() && !values[i].tensor())
         values[i] = Object();
-      values[i] = unify(*param.type, values[i], scope, "`" + param.name.text + "`",
-                        callee.what, spans[i]);
+      values[i] = unify(*param.type, values[i], scope,
+                        "`" + param.name.text + "`", callee.what, spans[i]);
     }
     ok &= !values[i].isPoison();
     scope.names[param.name.text] = {values[i], param.name.span, ""};
@@ -163,7 +171,8 @@ Object Elaborator::collectResults(const Callee &callee, Scope &scope,
   });
   std::vector<Object> values(count);
   std::vector<Span> spans(count);
-  bool returnsValue = body.value && (body.returned || !named) && !body.value->isNone();
+  bool returnsValue =
+      body.value && (body.returned || !named) && !body.value->isNone();
   if (returnsValue) {
     Object all = value();
     auto *elements = all.elements();
@@ -184,14 +193,15 @@ Object Elaborator::collectResults(const Callee &callee, Scope &scope,
   } else {
     for (size_t i = 0; i < count; ++i) {
       const ast::Result &result = callee.results[i];
-      auto it = result.name ? scope.names.find(result.name.text) : scope.names.end();
+      auto it =
+          result.name ? scope.names.find(result.name.text) : scope.names.end();
       if (it == scope.names.end()) {
         if (body.value && body.value->isPoison())
           return {};
         if (!diagnostics.hasErrors()) {
           if (result.name)
-            error(result.name.span, "`" + result.name.text + "` of " + callee.what +
-                                        " never gets a value")
+            error(result.name.span, "`" + result.name.text + "` of " +
+                                        callee.what + " never gets a value")
                 .hint("assign it: `" + result.name.text + " = ...`");
           else
             value();
@@ -209,14 +219,15 @@ Object Elaborator::collectResults(const Callee &callee, Scope &scope,
     std::string who = result.name ? "`" + result.name.text + "`" : "the result";
     if (!result.name && count > 1)
       who = "result " + std::to_string(i + 1);
-    values[i] = unify(result.type, values[i], scope, who, callee.what, spans[i]);
+    values[i] =
+        unify(result.type, values[i], scope, who, callee.what, spans[i]);
   }
   return count == 1 ? values[0] : Object::tuple(std::move(values));
 }
 
 Object Elaborator::callLayer(std::shared_ptr<Layer> layer,
-                             const ast::Mapping *mapping, std::vector<Arg> &args,
-                             Span span) {
+                             const ast::Mapping *mapping,
+                             std::vector<Arg> &args, Span span) {
   const ast::ModelDecl &decl = *layer->decl;
   if (!mapping) {
     for (const ast::Mapping &m : decl.mappings)
@@ -233,9 +244,10 @@ Object Elaborator::callLayer(std::shared_ptr<Layer> layer,
     }
   }
   std::string name = layer->name.empty() ? decl.name.text : layer->path();
-  std::string what = "`" + name + (mapping->name ? "." + mapping->name.text : "") + "`";
-  return callBody({mapping, what, mapping->params, mapping->results, mapping->body,
-                   mapping->headSpan, layer},
+  std::string what =
+      "`" + name + (mapping->name ? "." + mapping->name.text : "") + "`";
+  return callBody({mapping, what, mapping->params, mapping->results,
+                   mapping->body, mapping->headSpan, layer},
                   layer->scope, args, span);
 }
 
@@ -273,8 +285,8 @@ Object Elaborator::instantiate(const ModelRef &model, std::vector<Arg> &args,
     Object value = at >= 0 ? args[at].value : eval(*param.value, layer->scope);
     Span where = at >= 0 ? args[at].span : param.value->span;
     if (param.type && !(value.isNone() && param.type->isOptional))
-      value = unify(*param.type, value, layer->scope, "`" + param.name.text + "`",
-                    what, where);
+      value = unify(*param.type, value, layer->scope,
+                    "`" + param.name.text + "`", what, where);
     else if (value.isTensorLike()) {
       error(where, "`" + param.name.text + "` of " + what +
                        " should be known while compiling, and is a tensor, " +

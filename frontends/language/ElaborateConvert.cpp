@@ -54,7 +54,8 @@ static std::string shortNumber(double value) {
 std::string Elaborator::describe(const Object &object) {
   struct Visitor {
     std::string tensor(Type type) {
-      return describe(llvm::cast<mlir::RankedTensorType>(type).getElementType()) +
+      return describe(
+                 llvm::cast<mlir::RankedTensorType>(type).getElementType()) +
              mapsto::str(dimsOf(type));
     }
     std::string operator()(Poison) { return "nothing"; }
@@ -64,7 +65,9 @@ std::string Elaborator::describe(const Object &object) {
     }
     std::string operator()(double d) { return "the number " + shortNumber(d); }
     std::string operator()(bool b) { return b ? "`true`" : "`false`"; }
-    std::string operator()(const std::string &s) { return "the text \"" + s + "\""; }
+    std::string operator()(const std::string &s) {
+      return "the text \"" + s + "\"";
+    }
     std::string operator()(mlir::Value v) { return tensor(v.getType()); }
     std::string operator()(const std::shared_ptr<Tuple> &x) {
       return std::to_string(x->elements.size()) + " values";
@@ -75,7 +78,9 @@ std::string Elaborator::describe(const Object &object) {
     std::string operator()(const std::shared_ptr<Layer> &x) {
       return "a layer `" + x->decl->name.text + "`";
     }
-    std::string operator()(const FnRef &x) { return "the fn `" + x.decl->name.text + "`"; }
+    std::string operator()(const FnRef &x) {
+      return "the fn `" + x.decl->name.text + "`";
+    }
     std::string operator()(const ModelRef &x) {
       return "the model `" + x.decl->name.text + "`";
     }
@@ -88,7 +93,9 @@ std::string Elaborator::describe(const Object &object) {
     std::string operator()(ast::TypeName x) {
       return "the type `" + std::string(ast::spelling(x)) + "`";
     }
-    std::string operator()(const std::shared_ptr<Param> &x) { return tensor(x->type); }
+    std::string operator()(const std::shared_ptr<Param> &x) {
+      return tensor(x->type);
+    }
     std::string operator()(const std::shared_ptr<State> &x) {
       return "the state `" + x->decl->name.text + "`";
     }
@@ -139,7 +146,8 @@ struct Table {
     if (auto *elements = object.elements()) {
       if (shape.size() == depth)
         shape.push_back(elements->size());
-      valid &= shape.size() > depth && shape[depth] == int64_t(elements->size());
+      valid &=
+          shape.size() > depth && shape[depth] == int64_t(elements->size());
       for (const Object &element : *elements)
         if (valid)
           add(element, depth + 1);
@@ -167,14 +175,15 @@ mlir::Value Elaborator::toTensor(const Object &object, Span span, Type like) {
   if (object.is<std::shared_ptr<Param>>())
     return readParam(*object.get<std::shared_ptr<Param>>());
   if (object.is<std::shared_ptr<State>>()) {
-    StateSlot *slot = stateSlot(*object.get<std::shared_ptr<State>>(),
-                                *currentScope, span);
+    StateSlot *slot =
+        stateSlot(*object.get<std::shared_ptr<State>>(), *currentScope, span);
     return slot ? slot->current : mlir::Value();
   }
   if (object.is<bool>())
     return t.constantInt(object.get<bool>(), t.i1());
   if (object.is<double>())
-    return t.constant(object.get<double>(), like && isFloat(like) ? like : t.f32());
+    return t.constant(object.get<double>(),
+                      like && isFloat(like) ? like : t.f32());
   if (object.is<Dim>()) {
     const Dim &dim = object.get<Dim>();
     Type type = like && !isBool(like) ? like : t.i64();
@@ -185,8 +194,9 @@ mlir::Value Elaborator::toTensor(const Object &object, Span span, Type like) {
   if (object.is<std::shared_ptr<List>>()) {
     // Lists of tensors stack; lists of numbers are tables.
     auto &elements = *object.elements();
-    bool hasTensor = llvm::any_of(
-        elements, [](const Object &o) { return o.isTensorLike() || o.isPoison(); });
+    bool hasTensor = llvm::any_of(elements, [](const Object &o) {
+      return o.isTensorLike() || o.isPoison();
+    });
     if (!hasTensor) {
       Table table;
       table.add(object, 0);
@@ -223,11 +233,12 @@ std::optional<Dim> Elaborator::toDim(const Object &object, Span span) {
   if (object.is<Dim>())
     return object.get<Dim>();
   if (!object.isPoison())
-    fail(span, "this should be a size, and is " + describe(object),
-         !object.isTensorLike() ? ""
-         : object.isTensor() && isFloat(elementTypeOf(object.tensor()))
-             ? "`floordiv(a, b)` and `ceildiv(a, b)` divide sizes"
-             : "a size is known before the model runs; a tensor's value is not");
+    fail(
+        span, "this should be a size, and is " + describe(object),
+        !object.isTensorLike() ? ""
+        : object.isTensor() && isFloat(elementTypeOf(object.tensor()))
+            ? "`floordiv(a, b)` and `ceildiv(a, b)` divide sizes"
+            : "a size is known before the model runs; a tensor's value is not");
   return std::nullopt;
 }
 
@@ -275,7 +286,8 @@ std::optional<Dims> Elaborator::toDims(const Object &object, Span span) {
   auto *elements = object.elements();
   if (!elements) {
     if (!object.isPoison())
-      fail(span, "this should be a shape such as [B, 16], and is " + describe(object));
+      fail(span, "this should be a shape such as [B, 16], and is " +
+                     describe(object));
     return std::nullopt;
   }
   for (const Object &element : *elements) {
@@ -294,8 +306,9 @@ std::optional<int64_t> Elaborator::toAxis(const Object &object, size_t rank,
     return std::nullopt;
   int64_t n = rank;
   if (*axis < -n || *axis >= n) {
-    fail(span, "there is no axis " + std::to_string(*axis) + " in a tensor of " +
-                   std::to_string(n) + (n == 1 ? " axis" : " axes"),
+    fail(span,
+         "there is no axis " + std::to_string(*axis) + " in a tensor of " +
+             std::to_string(n) + (n == 1 ? " axis" : " axes"),
          n ? "axes are 0 to " + std::to_string(n - 1) + ", or -" +
                  std::to_string(n) + " to -1 from the end"
            : "");

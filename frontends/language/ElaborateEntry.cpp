@@ -10,13 +10,16 @@ using namespace mapsto;
 using ast::as;
 using mapsto::Dim;
 
-Elaborator::Elaborator(mlir::MLIRContext &context, const LanguageOptions &options,
+Elaborator::Elaborator(mlir::MLIRContext &context,
+                       const LanguageOptions &options,
                        DiagnosticEngine &diagnostics)
-    : t(&context), context(context), options(options), diagnostics(diagnostics) {}
+    : t(&context), context(context), options(options),
+      diagnostics(diagnostics) {}
 
 mlir::OwningOpRef<mlir::ModuleOp>
 mapsto::importLanguage(mlir::MLIRContext &context, const SourceFile &source,
-                       const LanguageOptions &options, DiagnosticEngine &diagnostics) {
+                       const LanguageOptions &options,
+                       DiagnosticEngine &diagnostics) {
   context.loadDialect<MapstoDialect, mlir::func::FuncDialect>();
   // What MLIR has to say is for us, never for whoever wrote the model.
   std::string internal;
@@ -31,9 +34,11 @@ mapsto::importLanguage(mlir::MLIRContext &context, const SourceFile &source,
     return {};
   if (mlir::failed(mlir::verify(*module))) {
     std::string op = internal.substr(0, internal.find('\n'));
-    diagnostics.error(Span{&source, 0, 0},
-                      "mapsto failed to compile this model, which is a mistake of "
-                      "mapsto's: " + op);
+    diagnostics.error(
+        Span{&source, 0, 0},
+        "mapsto failed to compile this model, which is a mistake of "
+        "mapsto's: " +
+            op);
     return {};
   }
   return module;
@@ -42,8 +47,8 @@ mapsto::importLanguage(mlir::MLIRContext &context, const SourceFile &source,
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const SourceFile &source) {
   Scope *scope = loadFile(source, false);
   const ast::File &file = *trees.back();
-  mlir::OwningOpRef<mlir::ModuleOp> module =
-      mlir::ModuleOp::create(mlir::FileLineColLoc::get(&context, source.name(), 1, 1));
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(
+      mlir::FileLineColLoc::get(&context, source.name(), 1, 1));
   t.builder.setInsertionPointToEnd(module->getBody());
   if (!diagnostics.full())
     elaborateEntry(file, *scope);
@@ -95,7 +100,8 @@ bool Elaborator::elaborateEntry(const ast::File &file, Scope &scope) {
       return false;
     if (wanted.empty())
       error(start, "there is no model in this file")
-          .hint("a model is `model Name { (x: f32[B]) -> (y: f32[B]) { y = 2 * x } }`");
+          .hint("a model is `model Name { (x: f32[B]) -> (y: f32[B]) { y = 2 * "
+                "x } }`");
     else
       error(start, "there is no model `" + wanted.str() + "` in this file")
           .hint(didYouMean(wanted.str(), names));
@@ -128,10 +134,12 @@ bool Elaborator::elaborateEntry(const ast::File &file, Scope &scope) {
         missing.push_back(param.name.text);
     }
     if (!missing.empty()) {
-      error(model->name.span, "`" + name + "` needs a value for its parameter `" +
+      error(model->name.span, "`" + name +
+                                  "` needs a value for its parameter `" +
                                   missing[0] + "`")
-          .hint("give it with `--arg " + missing[0] + "=...`, or a default: `model " +
-                name + "(" + missing[0] + " = 16)`");
+          .hint("give it with `--arg " + missing[0] +
+                "=...`, or a default: `model " + name + "(" + missing[0] +
+                " = 16)`");
       return false;
     }
     Object object = instantiate({model, &scope}, args, model->name.span);
@@ -155,10 +163,12 @@ bool Elaborator::elaborateEntry(const ast::File &file, Scope &scope) {
       else if (!mappings.empty())
         hint = "choose one: `--model " + name + "." + mappings[0] + "`";
       else
-        hint = "what a model computes is written `(x: f32[B]) -> (y: f32[B]) { ... }`";
+        hint = "what a model computes is written `(x: f32[B]) -> (y: f32[B]) { "
+               "... }`";
       error(model->name.span,
             "`" + name + "` has no mapping " +
-                (mappingName.empty() ? "without a name" : "`" + mappingName.str() + "`"))
+                (mappingName.empty() ? "without a name"
+                                     : "`" + mappingName.str() + "`"))
           .hint(hint);
       return false;
     }
@@ -170,8 +180,8 @@ bool Elaborator::elaborateEntry(const ast::File &file, Scope &scope) {
       params.push_back(param.name.text);
     for (auto &given : options.args)
       if (!usedArgs.count(given.first))
-        error(model->name.span, "`" + name + "` has no parameter `" + given.first +
-                                    "` for `--arg`")
+        error(model->name.span, "`" + name + "` has no parameter `" +
+                                    given.first + "` for `--arg`")
             .hint(didYouMean(given.first, params));
   }
   return ok;
@@ -188,31 +198,36 @@ bool Elaborator::bindEntrySizes(const Callee &callee, Scope &scope) {
       for (const ast::Dim &dim : param.type->dims) {
         if (dim.isEllipsis()) {
           if (first)
-            error(dim.span, "an input of the compiled model needs all its sizes, and "
-                            "`...` leaves some open")
+            error(dim.span,
+                  "an input of the compiled model needs all its sizes, and "
+                  "`...` leaves some open")
                 .hint("name them: `f32[B, T, 16]`");
           continue;
         }
         auto *name = as<ast::NameExpr>(dim.size);
         if (first && name) {
           Binding *binding = scope.find(name->name);
-          if (binding && (binding->value.is<Dim>() || binding->value.isPoison()))
+          if (binding &&
+              (binding->value.is<Dim>() || binding->value.isPoison()))
             continue;
           auto fixed = options.dims.find(name->name);
           if (fixed != options.dims.end() && fixed->second < 0) {
             error(dim.span, "`--dim " + name->name + "=" +
-                                std::to_string(fixed->second) + "`: a size is not negative");
+                                std::to_string(fixed->second) +
+                                "`: a size is not negative");
             return false;
           }
           Dim value = fixed != options.dims.end() ? Dim(fixed->second)
                                                   : Dim::symbol(name->name);
-          scope.names[name->name] = {value, dim.span, "`" + param.name.text + "`"};
+          scope.names[name->name] = {value, dim.span,
+                                     "`" + param.name.text + "`"};
           all.push_back(name->name);
         } else if (!first && !name) {
           std::vector<std::string> unbound;
           if (evalSize(*dim.size, scope, &unbound) && !unbound.empty())
             error(dim.span, "nothing tells the size `" + unbound[0] + "`")
-                .hint("some input must have it alone as a size, or fix it with `--dim " +
+                .hint("some input must have it alone as a size, or fix it with "
+                      "`--dim " +
                       unbound[0] + "=...`");
         }
       }
@@ -220,7 +235,8 @@ bool Elaborator::bindEntrySizes(const Callee &callee, Scope &scope) {
     if (first)
       for (auto &given : options.dims)
         if (!scope.find(given.first))
-          scope.names[given.first] = {Dim(given.second), callee.span, "`--dim`"};
+          scope.names[given.first] = {Dim(given.second), callee.span,
+                                      "`--dim`"};
   }
   return !diagnostics.hasErrors();
 }
@@ -252,22 +268,26 @@ bool Elaborator::runEntry(const Callee &callee, Scope &parent) {
       else if (param.value)
         value = eval(*param.value, scope);
       else
-        error(param.span, "`" + param.name.text + "` of the compiled model needs a type, "
-                                                  "or a value")
+        error(param.span, "`" + param.name.text +
+                              "` of the compiled model needs a type, "
+                              "or a value")
             .hint("an input is written `" + param.name.text + ": f32[B, 16]`");
       if (type && !value.isPoison())
-        value = unify(*type, value, scope, "`" + param.name.text + "`", callee.what,
-                      param.span);
+        value = unify(*type, value, scope, "`" + param.name.text + "`",
+                      callee.what, param.span);
     } else if (leftOut) {
       value = param.value ? eval(*param.value, scope) : Object(NoneValue());
     } else if (!type->hasDims) {
       error(type->span, "an input needs its sizes: `" +
-                            std::string(ast::spelling(type->element)) + "[]` is a scalar");
+                            std::string(ast::spelling(type->element)) +
+                            "[]` is a scalar");
     } else if (auto dims = evalDims(*type, scope)) {
       auto tensor = tensorOf(*dims, elementType(&context, type->element));
-      mlir::BlockArgument argument = block.addArgument(tensor, locate(param.name.span));
+      mlir::BlockArgument argument =
+          block.addArgument(tensor, locate(param.name.span));
       main.setType(t.builder.getFunctionType(block.getArgumentTypes(), {}));
-      main.setArgAttr(inputs, kNameAttr, t.builder.getStringAttr(param.name.text));
+      main.setArgAttr(inputs, kNameAttr,
+                      t.builder.getStringAttr(param.name.text));
       if (!param.doc.empty())
         main.setArgAttr(inputs, kDocAttr, t.builder.getStringAttr(param.doc));
       ++inputs;
@@ -283,7 +303,8 @@ bool Elaborator::runEntry(const Callee &callee, Scope &parent) {
     return false;
 
   std::vector<Object> values;
-  if (auto *elements = results.elements(); elements && results.is<std::shared_ptr<Tuple>>())
+  if (auto *elements = results.elements();
+      elements && results.is<std::shared_ptr<Tuple>>())
     values = *elements;
   else if (!results.isNone())
     values = {results};
@@ -302,7 +323,8 @@ bool Elaborator::runEntry(const Callee &callee, Scope &parent) {
     mlir::Value output = toTensor(values[i], callee.span);
     if (!output)
       return false;
-    std::string name = i < callee.results.size() ? callee.results[i].name.text : "";
+    std::string name =
+        i < callee.results.size() ? callee.results[i].name.text : "";
     if (name.empty())
       name = values.size() == 1 ? "y" : "y" + std::to_string(i);
     outputs.push_back(output);
@@ -327,16 +349,18 @@ mlir::Value Elaborator::readParam(const Param &param) {
   std::string path = param.layer->path();
   std::string name = path.empty() ? param.name : path + "." + param.name;
   if (param.layer->parent == nullptr && !param.layer->isNamed) {
-    error(param.layer->span, "this layer needs a name, so that its parameters have one")
+    error(param.layer->span,
+          "this layer needs a name, so that its parameters have one")
         .hint("give it one in the model's body: `fc = Linear(...)`");
     return {};
   }
   auto [it, isNew] = weights.try_emplace(name);
   if (!isNew) {
     if (it->second.first && it->second.first.getType() != param.type) {
-      error(param.span, "the parameter \"" + name + "\" is " +
-                            describe(Object(it->second.first)) + " elsewhere, and " +
-                            describe(Object(std::make_shared<Param>(param))) + " here")
+      error(param.span,
+            "the parameter \"" + name + "\" is " +
+                describe(Object(it->second.first)) + " elsewhere, and " +
+                describe(Object(std::make_shared<Param>(param))) + " here")
           .note(it->second.second, "the other one");
       return {};
     }
@@ -347,10 +371,12 @@ mlir::Value Elaborator::readParam(const Param &param) {
     t.builder.setInsertionPointAfter(lastWeight);
   else
     t.builder.setInsertionPointToStart(&main.getBody().front());
-  auto loc = mlir::NameLoc::get(t.builder.getStringAttr(name), locate(param.span));
-  auto op = WeightOp::create(t.builder, loc, param.type, name, /*row_start=*/nullptr,
-                             /*panel=*/nullptr, /*transposed=*/false,
-                             /*source_shape=*/nullptr);
+  auto loc =
+      mlir::NameLoc::get(t.builder.getStringAttr(name), locate(param.span));
+  auto op =
+      WeightOp::create(t.builder, loc, param.type, name, /*row_start=*/nullptr,
+                       /*panel=*/nullptr, /*transposed=*/false,
+                       /*source_shape=*/nullptr);
   lastWeight = op;
   it->second = {op.getResult(), param.span};
   return op.getResult();
@@ -368,7 +394,8 @@ Elaborator::StateSlot *Elaborator::stateSlot(const State &state, Scope &scope,
   for (Dim &dim : *dims)
     dim = dim.substitute([&](llvm::StringRef name) -> std::optional<Dim> {
       auto fixed = options.dims.find(name.str());
-      if (llvm::is_contained(unbound, name.str()) && fixed != options.dims.end())
+      if (llvm::is_contained(unbound, name.str()) &&
+          fixed != options.dims.end())
         return Dim(fixed->second);
       return std::nullopt;
     });
@@ -377,13 +404,14 @@ Elaborator::StateSlot *Elaborator::stateSlot(const State &state, Scope &scope,
   if (it != states.end()) {
     if (it->second.current.getType() == type)
       return &it->second;
-    error(span, "the state `" + name + "` is " + describe(Object(it->second.current)) +
-                    " elsewhere, and " + mapsto::str(*dims) + " here")
+    error(span, "the state `" + name + "` is " +
+                    describe(Object(it->second.current)) + " elsewhere, and " +
+                    mapsto::str(*dims) + " here")
         .note(it->second.span, "the other use");
     return nullptr;
   }
-  mlir::BlockArgument argument = main.getBody().front().addArgument(
-      type, locate(state.decl->name.span));
+  mlir::BlockArgument argument =
+      main.getBody().front().addArgument(type, locate(state.decl->name.span));
   return &states.insert({name, {name, argument, argument, span}}).first->second;
 }
 

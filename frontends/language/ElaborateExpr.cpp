@@ -25,8 +25,8 @@ mlir::Location Elaborator::locate(Span span) {
   if (!span.file)
     return mlir::UnknownLoc::get(&context);
   LineColumn at = span.start();
-  mlir::Location loc = mlir::FileLineColLoc::get(
-      &context, span.file->name(), at.line, at.column);
+  mlir::Location loc = mlir::FileLineColLoc::get(&context, span.file->name(),
+                                                 at.line, at.column);
   if (!layer.empty())
     loc = mlir::NameLoc::get(mlir::StringAttr::get(&context, layer), loc);
   return loc;
@@ -117,7 +117,8 @@ Object Elaborator::lookUp(llvm::StringRef name, Span span, Scope &scope) {
   if (auto type = parseTypeName(name))
     return *type;
   if (name == "_")
-    return fail(span, "`_` is not a value; it stands for one that is not wanted");
+    return fail(span,
+                "`_` is not a value; it stands for one that is not wanted");
   if (isIncomplete)
     return {};
   std::vector<std::string> near;
@@ -144,14 +145,16 @@ Object Elaborator::evalBinary(const BinaryExpr &expr, Scope &scope) {
   return binary(expr.op, lhs, rhs, expr.span);
 }
 
-std::vector<Arg> Elaborator::evalArgs(llvm::ArrayRef<Argument> args, Scope &scope) {
+std::vector<Arg> Elaborator::evalArgs(llvm::ArrayRef<Argument> args,
+                                      Scope &scope) {
   std::vector<Arg> result;
   for (const Argument &arg : args)
     result.push_back({arg.name.text, eval(*arg.value, scope), arg.value->span});
   return result;
 }
 
-Object Elaborator::evalCall(const CallExpr &expr, Scope &scope, unsigned wanted) {
+Object Elaborator::evalCall(const CallExpr &expr, Scope &scope,
+                            unsigned wanted) {
   if (auto *name = as<NameExpr>(expr.callee); name && name->name == "given") {
     // May ask about a name that is bound to nothing.
     if (expr.args.size() != 1)
@@ -173,7 +176,8 @@ Object Elaborator::call(const Object &callee, std::vector<Arg> args, Span span,
   if (callee.is<FnRef>()) {
     const FnRef &fn = callee.get<FnRef>();
     return callBody({fn.decl, "`" + fn.decl->name.text + "`", fn.decl->params,
-                     fn.decl->results, fn.decl->body, fn.decl->name.span, nullptr},
+                     fn.decl->results, fn.decl->body, fn.decl->name.span,
+                     nullptr},
                     *fn.scope, args, span);
   }
   if (callee.is<ModelRef>())
@@ -219,8 +223,8 @@ Object Elaborator::evalMember(const MemberExpr &expr, Scope &scope) {
     std::string hint;
     if (base.isTensorLike())
       hint = "functions are written `" + expr.member.text + "(x)`";
-    return fail(expr.member.span, describe(base) + " has no `" + expr.member.text + "`",
-                hint);
+    return fail(expr.member.span,
+                describe(base) + " has no `" + expr.member.text + "`", hint);
   }
   auto layer = base.get<std::shared_ptr<Layer>>();
   if (auto it = layer->scope.names.find(expr.member.text);
@@ -236,7 +240,8 @@ Object Elaborator::evalMember(const MemberExpr &expr, Scope &scope) {
     near.push_back(entry.getKey().str());
   llvm::sort(near);
   return fail(expr.member.span,
-              "`" + layer->decl->name.text + "` has no `" + expr.member.text + "`",
+              "`" + layer->decl->name.text + "` has no `" + expr.member.text +
+                  "`",
               didYouMean(expr.member.text, near));
 }
 
@@ -256,7 +261,7 @@ Object Elaborator::evalFill(const FillExpr &expr, Scope &scope) {
   if (isFull)
     formals.push_back({"value"});
   formals.push_back({"dtype", false});
-  const char *name = isFull ? "`full`"
+  const char *name = isFull                              ? "`full`"
                      : expr.what == FillExpr::What::Ones ? "`ones`"
                                                          : "`zeros`";
   auto match = matchArguments(formals, args, name, expr.span, Span());
@@ -282,7 +287,8 @@ Object Elaborator::evalFill(const FillExpr &expr, Scope &scope) {
     if (type)
       scalar = t.cast(scalar, type);
   } else {
-    scalar = t.constant(expr.what == FillExpr::What::Ones, type ? type : t.f32());
+    scalar =
+        t.constant(expr.what == FillExpr::What::Ones, type ? type : t.f32());
   }
   return t.full(dims, scalar);
 }
@@ -292,14 +298,15 @@ std::optional<std::vector<Object>> Elaborator::iterate(const Expr &expr,
   if (auto *range = as<RangeExpr>(&expr)) {
     auto begin = toInt(eval(*range->begin, scope), range->begin->span,
                        "where a range begins");
-    auto end = toInt(eval(*range->end, scope), range->end->span,
-                     "where a range ends");
+    auto end =
+        toInt(eval(*range->end, scope), range->end->span, "where a range ends");
     if (!begin || !end)
       return std::nullopt;
     constexpr int64_t kMostSteps = 100000;
     if (*end - *begin > kMostSteps) {
-      fail(expr.span, "a static loop of " + std::to_string(*end - *begin) +
-                          " steps writes the model out that often",
+      fail(expr.span,
+           "a static loop of " + std::to_string(*end - *begin) +
+               " steps writes the model out that often",
            "`scan` and `repeat` run over time when the model runs");
       return std::nullopt;
     }
@@ -312,13 +319,15 @@ std::optional<std::vector<Object>> Elaborator::iterate(const Expr &expr,
   if (auto *elements = value.elements())
     return *elements;
   if (!value.isPoison())
-    fail(expr.span, "a static loop runs over a range or a list, and this is " +
-                        describe(value),
+    fail(expr.span,
+         "a static loop runs over a range or a list, and this is " +
+             describe(value),
          value.isTensorLike() ? "`scan` runs over a tensor's axis" : "");
   return std::nullopt;
 }
 
-Object Elaborator::evalComprehension(const ComprehensionExpr &expr, Scope &outer) {
+Object Elaborator::evalComprehension(const ComprehensionExpr &expr,
+                                     Scope &outer) {
   auto values = iterate(*expr.iterable, outer);
   if (!values)
     return {};
@@ -327,7 +336,8 @@ Object Elaborator::evalComprehension(const ComprehensionExpr &expr, Scope &outer
   std::vector<Object> elements;
   for (const Object &value : *values) {
     if (++statements > maxStatements)
-      return fail(expr.span, "this list takes too long to make while compiling");
+      return fail(expr.span,
+                  "this list takes too long to make while compiling");
     assign(*expr.target, value, expr.iterable->span, scope);
     if (expr.condition) {
       auto keep = toBool(eval(*expr.condition, scope), expr.condition->span);

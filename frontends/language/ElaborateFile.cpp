@@ -94,9 +94,10 @@ void Elaborator::importInto(const ast::ImportDecl &decl, Scope &scope) {
     for (const StdlibFile &file : stdlibFiles())
       names.push_back(std::string("std/") + file.name);
     error(decl.pathSpan, "there is no file \"" + decl.path + "\" to import")
-        .hint(isLibrary ? didYouMean(decl.path, names)
-                        : "paths are relative to this file, or to a folder given "
-                          "with `--import`");
+        .hint(isLibrary
+                  ? didYouMean(decl.path, names)
+                  : "paths are relative to this file, or to a folder given "
+                    "with `--import`");
     return;
   }
   if (llvm::is_contained(loading, source)) {
@@ -129,8 +130,9 @@ void Elaborator::declare(const ast::File &file, Scope &scope) {
     else if (auto *train = as<ast::TrainDecl>(decl))
       error(train->name ? train->name.span : train->span,
             "`train` is not supported in this version")
-          .hint("remove it to compile the models; weights trained elsewhere bind "
-                "by name with `--weights`");
+          .hint(
+              "remove it to compile the models; weights trained elsewhere bind "
+              "by name with `--weights`");
   }
   for (const ast::DeclPtr &decl : file.decls)
     if (auto *let = as<ast::LetDecl>(decl))

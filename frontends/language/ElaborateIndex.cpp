@@ -17,8 +17,9 @@ struct Elaborator::AxisRange {
 };
 
 /// `...` and trailing axes written out as whole slices (null entries).
-bool Elaborator::expandSubscripts(const IndexExpr &expr, size_t rank,
-                                  llvm::SmallVectorImpl<const Subscript *> &out) {
+bool Elaborator::expandSubscripts(
+    const IndexExpr &expr, size_t rank,
+    llvm::SmallVectorImpl<const Subscript *> &out) {
   size_t used = 0;
   bool ellipsis = false;
   for (const Subscript &s : expr.subscripts) {
@@ -33,8 +34,9 @@ bool Elaborator::expandSubscripts(const IndexExpr &expr, size_t rank,
     }
   }
   if (used > rank) {
-    error(expr.subscriptsSpan, std::to_string(used) + " subscripts for a tensor of " +
-                                   std::to_string(rank) + (rank == 1 ? " axis" : " axes"));
+    error(expr.subscriptsSpan,
+          std::to_string(used) + " subscripts for a tensor of " +
+              std::to_string(rank) + (rank == 1 ? " axis" : " axes"));
     return false;
   }
   for (const Subscript &s : expr.subscripts) {
@@ -56,7 +58,8 @@ bool Elaborator::checkIndex(Dim &at, const Dim &size, Span span) {
     at = size + at;
   auto value = at.constant(), beyond = (at - size).constant();
   if ((value && *value < 0) || (beyond && *beyond >= 0)) {
-    fail(span, "the index " + given.str() + " is outside an axis of " + size.str());
+    fail(span,
+         "the index " + given.str() + " is outside an axis of " + size.str());
     return false;
   }
   return true;
@@ -79,7 +82,8 @@ std::optional<Elaborator::AxisRange>
 Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
   AxisRange range;
   if (s.step) {
-    auto step = toInt(eval(*s.step, scope), s.step->span, "the step of a slice");
+    auto step =
+        toInt(eval(*s.step, scope), s.step->span, "the step of a slice");
     if (!step)
       return std::nullopt;
     if (*step == -1 && !s.start && !s.stop) {
@@ -111,7 +115,8 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
     Object lengthValue = length ? eval(*length, scope) : Object();
     if (!length || range.step != 1 || !lengthValue.is<Dim>()) {
       if (!length || !lengthValue.isPoison())
-        fail(s.span, "the length of this slice is not known before the model runs",
+        fail(s.span,
+             "the length of this slice is not known before the model runs",
              "write it as `" + std::string(s.start->span.text()) + ":" +
                  std::string(s.start->span.text()) + "+n`");
       return std::nullopt;
@@ -122,7 +127,8 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
   }
   Object last = s.stop ? eval(*s.stop, scope) : Object(size);
   if (last.isTensorLike()) {
-    fail(s.stop->span, "the length of this slice is not known before the model runs",
+    fail(s.stop->span,
+         "the length of this slice is not known before the model runs",
          "`attend` has `lengths` and `mask` for what is only partly filled");
     return std::nullopt;
   }
@@ -140,7 +146,8 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
   auto low = start->constant(), high = stop->constant();
   auto outside = [&](const ExprPtr &bound, int64_t value) {
     fail(bound ? bound->span : s.span, "the bound " + std::to_string(value) +
-                                           " is outside an axis of " + size.str());
+                                           " is outside an axis of " +
+                                           size.str());
   };
   if (low && *low < 0) {
     outside(s.start, *low);
@@ -150,7 +157,8 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
     outside(s.stop, *high);
     return std::nullopt;
   }
-  for (auto [bound, expr] : {std::pair(&*start, &s.start), std::pair(&*stop, &s.stop)}) {
+  for (auto [bound, expr] :
+       {std::pair(&*start, &s.start), std::pair(&*stop, &s.stop)}) {
     auto beyond = (*bound - size).constant();
     if (!beyond || *beyond <= 0)
       continue;
@@ -159,8 +167,8 @@ Elaborator::evalRange(const Subscript &s, const Dim &size, Scope &scope) {
     return std::nullopt;
   }
   if (auto count = length.constant(); count && *count < 0) {
-    fail(s.span, "this slice ends before it begins: from " + start->str() + " to " +
-                     stop->str());
+    fail(s.span, "this slice ends before it begins: from " + start->str() +
+                     " to " + stop->str());
     return std::nullopt;
   }
   range.start = *start;
@@ -177,7 +185,8 @@ Object Elaborator::evalIndex(const IndexExpr &expr, Scope &scope) {
     bool isTable = llvm::all_of(*elements, [](const Object &o) {
       return o.isNumber() || o.is<bool>() || o.is<std::shared_ptr<List>>();
     });
-    if (expr.subscripts.size() == 1 && expr.subscripts[0].kind == Subscript::Kind::Index) {
+    if (expr.subscripts.size() == 1 &&
+        expr.subscripts[0].kind == Subscript::Kind::Index) {
       const Expr &at = *expr.subscripts[0].index;
       Object index = eval(at, scope);
       if (!(index.isTensorLike() && isTable && !elements->empty())) {
@@ -192,7 +201,8 @@ Object Elaborator::evalIndex(const IndexExpr &expr, Scope &scope) {
       }
     } else if (expr.subscripts.size() == 1 &&
                expr.subscripts[0].kind == Subscript::Kind::Slice) {
-      auto range = evalRange(expr.subscripts[0], Dim(int64_t(elements->size())), scope);
+      auto range =
+          evalRange(expr.subscripts[0], Dim(int64_t(elements->size())), scope);
       if (!range || range->dynamicStart)
         return {};
       std::vector<Object> part;
@@ -200,7 +210,8 @@ Object Elaborator::evalIndex(const IndexExpr &expr, Scope &scope) {
         part.assign(elements->rbegin(), elements->rend());
       else
         for (int64_t i = 0; i < *range->size.constant(); ++i)
-          part.push_back((*elements)[*range->start.constant() + i * range->step]);
+          part.push_back(
+              (*elements)[*range->start.constant() + i * range->step]);
       return Object::list(std::move(part));
     }
   }
@@ -208,7 +219,8 @@ Object Elaborator::evalIndex(const IndexExpr &expr, Scope &scope) {
   return x ? indexTensor(x, expr, scope) : Object();
 }
 
-Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr, Scope &scope) {
+Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr,
+                               Scope &scope) {
   llvm::SmallVector<const Subscript *> subscripts;
   if (!expandSubscripts(expr, dimsOf(x).size(), subscripts))
     return {};
@@ -263,7 +275,9 @@ Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr, Scope &scop
       sizes[axis] = Dim(1);
     } else if (mlir::Value indices = toTensor(index, s->span)) {
       if (isFloat(elementTypeOf(indices)) || isBool(elementTypeOf(indices))) {
-        fail(s->span, "an index is a whole number, and this is " + describe(Object(indices)),
+        fail(s->span,
+             "an index is a whole number, and this is " +
+                 describe(Object(indices)),
              isBool(elementTypeOf(indices))
                  ? "`where(condition, a, b)` chooses by truth"
                  : "`i64(x)` makes whole numbers");
@@ -287,7 +301,8 @@ Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr, Scope &scop
     return {};
   if (!reversed.empty())
     x = FlipOp::create(t.builder, t.loc, x, reversed);
-  if (sizes != dimsOf(x) || llvm::any_of(starts, [](const Dim &d) { return d != Dim(0); }))
+  if (sizes != dimsOf(x) ||
+      llvm::any_of(starts, [](const Dim &d) { return d != Dim(0); }))
     x = SliceOp::create(t.builder, t.loc, x, DimsAttr::get(&context, starts),
                         DimsAttr::get(&context, sizes), steps);
   x = t.reshape(x, shape);
@@ -297,7 +312,8 @@ Object Elaborator::indexTensor(mlir::Value x, const IndexExpr &expr, Scope &scop
 }
 
 mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
-                                    mlir::Value value, Span span, Scope &scope) {
+                                    mlir::Value value, Span span,
+                                    Scope &scope) {
   llvm::SmallVector<const Subscript *> subscripts;
   Dims dims = dimsOf(x);
   if (!expandSubscripts(target, dims.size(), subscripts))
@@ -328,7 +344,8 @@ mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
       shape.push_back(range->size);
       isPart = !range->isWhole;
       if (isPart)
-        start = range->dynamicStart ? range->dynamicStart : t.size(range->start);
+        start =
+            range->dynamicStart ? range->dynamicStart : t.size(range->start);
     } else {
       Object index = eval(*s->index, scope);
       if (index.is<Dim>()) {
@@ -340,10 +357,12 @@ mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
         mlir::Value at = toTensor(index, s->span);
         if (!at)
           return {};
-        if (!dimsOf(at).empty() || !mlir::isa<mlir::IntegerType>(elementTypeOf(at)) ||
+        if (!dimsOf(at).empty() ||
+            !mlir::isa<mlir::IntegerType>(elementTypeOf(at)) ||
             isBool(elementTypeOf(at))) {
-          fail(s->span, "what is assigned to is at one whole number, and this is " +
-                            describe(Object(at)),
+          fail(s->span,
+               "what is assigned to is at one whole number, and this is " +
+                   describe(Object(at)),
                "`scatter(x, indices, updates, axis)` writes at many");
           return {};
         }
@@ -353,7 +372,8 @@ mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
       isPart = true;
     }
     if (isPart && partial) {
-      fail(target.subscriptsSpan, "an assignment may be to part of one axis only");
+      fail(target.subscriptsSpan,
+           "an assignment may be to part of one axis only");
       return {};
     }
     if (isPart)
@@ -363,16 +383,17 @@ mlir::Value Elaborator::writeTensor(mlir::Value x, const IndexExpr &target,
   mlir::Type element = elementTypeOf(x);
   if (elementTypeOf(value) != element &&
       promote(elementTypeOf(value), element) != element) {
-    fail(span, "this is " + describe(Object(value)) + ", and goes into " +
-                   describe(Object(x)),
+    fail(span,
+         "this is " + describe(Object(value)) + ", and goes into " +
+             describe(Object(x)),
          "convert it: `" + describe(element) + "(...)`");
     return {};
   }
   value = t.cast(value, element);
   auto fit = broadcastShapes(dimsOf(value), shape);
   if (!fit || *fit != shape) {
-    fail(span, "this is " + describe(Object(value)) + ", and the place it goes to is " +
-                   mapsto::str(shape));
+    fail(span, "this is " + describe(Object(value)) +
+                   ", and the place it goes to is " + mapsto::str(shape));
     return {};
   }
   value = t.reshape(t.broadcast(value, shape), box);

@@ -26,7 +26,8 @@ static bool flattenNames(const Expr &target,
 }
 
 static void flattenValues(const Object &value, std::vector<Object> &out) {
-  if (auto *elements = value.elements(); elements && value.is<std::shared_ptr<Tuple>>())
+  if (auto *elements = value.elements();
+      elements && value.is<std::shared_ptr<Tuple>>())
     for (const Object &element : *elements)
       flattenValues(element, out);
   else
@@ -72,9 +73,9 @@ bool Elaborator::bindCarries(llvm::ArrayRef<std::pair<std::string, Span>> names,
   return true;
 }
 
-bool Elaborator::collectCarries(llvm::ArrayRef<std::pair<std::string, Span>> names,
-                                mlir::ValueRange inits, Scope &scope,
-                                llvm::SmallVectorImpl<mlir::Value> &out) {
+bool Elaborator::collectCarries(
+    llvm::ArrayRef<std::pair<std::string, Span>> names, mlir::ValueRange inits,
+    Scope &scope, llvm::SmallVectorImpl<mlir::Value> &out) {
   bool ok = true;
   for (auto [name, init] : llvm::zip(names, inits)) {
     auto it = scope.names.find(name.first);
@@ -97,8 +98,9 @@ bool Elaborator::collectCarries(llvm::ArrayRef<std::pair<std::string, Span>> nam
         next = t.broadcast(next, dimsOf(init));
     }
     if (!converts || dimsOf(next) != dimsOf(init)) {
-      error(binding.span, "`" + name.first + "` starts as " + describe(Object(init)) +
-                              ", and becomes " + describe(Object(next)))
+      error(binding.span, "`" + name.first + "` starts as " +
+                              describe(Object(init)) + ", and becomes " +
+                              describe(Object(next)))
           .note(name.second, "it starts here");
       ok = false;
       continue;
@@ -113,9 +115,11 @@ bool Elaborator::collectCarries(llvm::ArrayRef<std::pair<std::string, Span>> nam
 //===----------------------------------------------------------------------===//
 
 Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
-  std::vector<Formal> formals = {{"axis", false}, {"reverse", false}, {"lengths", false}};
+  std::vector<Formal> formals = {
+      {"axis", false}, {"reverse", false}, {"lengths", false}};
   std::vector<Arg> options = evalArgs(expr.options, scope);
-  auto match = matchArguments(formals, options, "`scan`", expr.headSpan, Span());
+  auto match =
+      matchArguments(formals, options, "`scan`", expr.headSpan, Span());
   bool ok = match.has_value();
   auto option = [&](unsigned i) -> const Arg * {
     int at = match ? (*match)[i] : -1;
@@ -142,12 +146,14 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
         sequence.size = *end - *begin;
       }
     } else {
-      sequence.value = toTensor(eval(*input.sequence, scope), input.sequence->span);
+      sequence.value =
+          toTensor(eval(*input.sequence, scope), input.sequence->span);
       ok &= bool(sequence.value);
       if (sequence.value) {
         lowestRank = std::min(lowestRank, dimsOf(sequence.value).size());
         if (dimsOf(sequence.value).empty()) {
-          fail(input.sequence->span, "`scan` runs over an axis, and this has none");
+          fail(input.sequence->span,
+               "`scan` runs over an axis, and this has none");
           ok = false;
         }
       }
@@ -178,8 +184,10 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
   if (auto *arg = option(2)) {
     lengths = toTensor(arg->value, arg->span);
     ok &= bool(lengths);
-    if (lengths && (dimsOf(lengths).size() != 1 || isFloat(elementTypeOf(lengths)))) {
-      fail(arg->span, "`lengths` should be i64[B], and is " + describe(Object(lengths)));
+    if (lengths &&
+        (dimsOf(lengths).size() != 1 || isFloat(elementTypeOf(lengths)))) {
+      fail(arg->span,
+           "`lengths` should be i64[B], and is " + describe(Object(lengths)));
       ok = false;
     }
   }
@@ -195,7 +203,8 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
     if (*count != size) {
       error(input.span, "sequences of " + count->str() + " and " + size.str() +
                             " steps cannot run together")
-          .note(expr.inputs[0].span, "the first has " + count->str() + " steps");
+          .note(expr.inputs[0].span,
+                "the first has " + count->str() + " steps");
       return {};
     }
   }
@@ -210,8 +219,8 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
     operands.push_back(sequence.value);
   }
 
-  llvm::SmallVector<mlir::Type> types(llvm::map_range(
-      inits, [](mlir::Value v) { return v.getType(); }));
+  llvm::SmallVector<mlir::Type> types(
+      llvm::map_range(inits, [](mlir::Value v) { return v.getType(); }));
   for (mlir::Value value : operands) {
     Dims step = dimsOf(value);
     step.erase(step.begin() + axis);
@@ -223,8 +232,8 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
     mlir::OpBuilder::InsertionGuard guard(t.builder);
     llvm::SmallVector<mlir::Location> locs(types.size(), t.loc);
     // The body is built inside the function, so that it may look outside.
-    mlir::Block *block = t.builder.createBlock(&main.getBody(), main.getBody().end(),
-                                               types, locs);
+    mlir::Block *block = t.builder.createBlock(
+        &main.getBody(), main.getBody().end(), types, locs);
     Scope inner(&scope);
     bindCarries(names, block->getArguments().take_front(inits.size()), inner);
     for (size_t i = 0; i < sequences.size(); ++i) {
@@ -238,10 +247,11 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
     exec(expr.body, inner, body);
     --loopDepth;
     currentScope = &scope;
-    ok &= collectCarries(names, block->getArguments().take_front(inits.size()), inner,
-                         yields);
+    ok &= collectCarries(names, block->getArguments().take_front(inits.size()),
+                         inner, yields);
     if (body.value && !body.value->isPoison() && !body.value->isNone()) {
-      fail(body.valueSpan, "this value goes nowhere", "`yield` it to stack it over time");
+      fail(body.valueSpan, "this value goes nowhere",
+           "`yield` it to stack it over time");
       ok = false;
     }
     for (auto [value, span] : llvm::zip(body.yields, body.yieldSpans)) {
@@ -255,10 +265,13 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
     }
     if (lengths)
       for (mlir::Value value : yields)
-        if (value && (dimsOf(value).empty() || dimOf(value, 0) != dimOf(lengths, 0))) {
-          fail(expr.headSpan, "with `lengths` of " + dimOf(lengths, 0).str() +
-                                  " rows, every carried or yielded value has as many "
-                                  "rows, and one is " + describe(Object(value)));
+        if (value &&
+            (dimsOf(value).empty() || dimOf(value, 0) != dimOf(lengths, 0))) {
+          fail(expr.headSpan,
+               "with `lengths` of " + dimOf(lengths, 0).str() +
+                   " rows, every carried or yielded value has as many "
+                   "rows, and one is " +
+                   describe(Object(value)));
           ok = false;
           break;
         }
@@ -279,8 +292,8 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
       dims.insert(dims.begin() + axis, *count);
     results.push_back(tensorOf(dims, elementTypeOf(yields[i])));
   }
-  auto op = ScanOp::create(t.builder, t.loc, results, inits, operands, lengths, axis,
-                           count->str(), reverse);
+  auto op = ScanOp::create(t.builder, t.loc, results, inits, operands, lengths,
+                           axis, count->str(), reverse);
   op.getBody().takeBody(*region);
   std::vector<Object> values;
   for (mlir::Value result : op.getResults())
@@ -295,7 +308,8 @@ Object Elaborator::evalScan(const ScanExpr &expr, Scope &scope) {
 Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
   std::vector<Formal> formals = {{"axis", false}};
   std::vector<Arg> options = evalArgs(expr.options, scope);
-  auto match = matchArguments(formals, options, "`repeat`", expr.headSpan, Span());
+  auto match =
+      matchArguments(formals, options, "`repeat`", expr.headSpan, Span());
   bool ok = match.has_value();
   std::optional<int64_t> axis;
   if (match && (*match)[0] >= 0) {
@@ -334,13 +348,14 @@ Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
     yields.clear();
     body = BodyResult();
     auto before = states;
-    llvm::SmallVector<mlir::Type> types = {mlir::RankedTensorType::get({}, t.i64())};
+    llvm::SmallVector<mlir::Type> types = {
+        mlir::RankedTensorType::get({}, t.i64())};
     for (mlir::Value init : inits)
       types.push_back(init.getType());
     mlir::OpBuilder::InsertionGuard guard(t.builder);
     llvm::SmallVector<mlir::Location> locs(types.size(), t.loc);
-    mlir::Block *block = t.builder.createBlock(&main.getBody(), main.getBody().end(),
-                                               types, locs);
+    mlir::Block *block = t.builder.createBlock(
+        &main.getBody(), main.getBody().end(), types, locs);
     Scope inner(&scope);
     auto arguments = block->getArguments().drop_front();
     bindCarries(names, arguments.take_front(carried), inner);
@@ -360,9 +375,12 @@ Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
       stop = toTensor(*body.until, body.untilSpan);
       ok &= bool(stop);
       if (stop && (!isBool(elementTypeOf(stop)) || !dimsOf(stop).empty())) {
-        fail(body.untilSpan, "`until` needs one truth value, and this is " +
-                                 describe(Object(stop)),
-             isBool(elementTypeOf(stop)) ? "`until all(...)` waits for every row" : "");
+        fail(body.untilSpan,
+             "`until` needs one truth value, and this is " +
+                 describe(Object(stop)),
+             isBool(elementTypeOf(stop))
+                 ? "`until all(...)` waits for every row"
+                 : "");
         ok = false;
       }
     } else {
@@ -378,8 +396,8 @@ Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
     std::vector<std::string> changed;
     for (auto &[name, slot] : states) {
       auto it = entered.find(name);
-      mlir::Value was = it == entered.end() ? mlir::Value(slot.argument)
-                                            : it->second.current;
+      mlir::Value was =
+          it == entered.end() ? mlir::Value(slot.argument) : it->second.current;
       if (slot.current != was && !llvm::is_contained(written, name))
         changed.push_back(name);
     }
@@ -397,11 +415,13 @@ Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
     // Slots made inside keep their arguments, with the value from before.
     for (auto &[name, slot] : states) {
       auto it = before.find(name);
-      slot.current = it == before.end() ? mlir::Value(slot.argument) : it->second.current;
+      slot.current =
+          it == before.end() ? mlir::Value(slot.argument) : it->second.current;
     }
     if (!ok || !changed.empty()) {
       block->dropAllReferences();
-      for (mlir::Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
+      for (mlir::Operation &op :
+           llvm::make_early_inc_range(llvm::reverse(*block)))
         op.erase();
       delete block;
       if (!ok)
@@ -429,12 +449,14 @@ Object Elaborator::evalRepeat(const RepeatExpr &expr, Scope &scope) {
     if (i > outputs) {
       if (*axis < 0 || *axis > int64_t(dims.size()))
         return fail(expr.headSpan, "there is no axis " + std::to_string(*axis) +
-                                       " to stack " + describe(Object(yields[i])) + " along");
+                                       " to stack " +
+                                       describe(Object(yields[i])) + " along");
       dims.insert(dims.begin() + *axis, *count);
     }
     results.push_back(tensorOf(dims, elementTypeOf(yields[i])));
   }
-  auto op = RepeatOp::create(t.builder, t.loc, results, inits, *axis, count->str());
+  auto op =
+      RepeatOp::create(t.builder, t.loc, results, inits, *axis, count->str());
   op.getBody().takeBody(*region);
   for (size_t i = 0; i < written.size(); ++i)
     states[written[i]].current = op.getResult(carried + i);

@@ -58,7 +58,8 @@ Object Elaborator::unary(ast::UnaryOp op, const Object &x, Span span) {
     if (!value)
       return {};
     if (isBool(elementTypeOf(value)))
-      return fail(span, "`-` takes numbers, and this is " + describe(Object(value)),
+      return fail(span,
+                  "`-` takes numbers, and this is " + describe(Object(value)),
                   "`not x` negates truth");
     return mlir::Value(NegOp::create(t.builder, t.loc, value));
   }
@@ -70,7 +71,9 @@ Object Elaborator::unary(ast::UnaryOp op, const Object &x, Span span) {
   if (!value)
     return {};
   if (!isBool(elementTypeOf(value)))
-    return fail(span, "`not` takes truth values, and this is " + describe(Object(value)),
+    return fail(span,
+                "`not` takes truth values, and this is " +
+                    describe(Object(value)),
                 "compare first: `x == 0`");
   return mlir::Value(NotOp::create(t.builder, t.loc, value));
 }
@@ -166,7 +169,8 @@ bool Elaborator::toOperands(const Object &a, const Object &b, mlir::Value &x,
   // A state's type is known once it is read.
   Object left = a.is<std::shared_ptr<State>>() ? Object(toTensor(a, span)) : a;
   Object right = b.is<std::shared_ptr<State>>() ? Object(toTensor(b, span)) : b;
-  if ((left.isTensor() && !left.tensor()) || (right.isTensor() && !right.tensor()))
+  if ((left.isTensor() && !left.tensor()) ||
+      (right.isTensor() && !right.tensor()))
     return false;
   x = toTensor(left, span, typeOf(right));
   y = toTensor(right, span, typeOf(left));
@@ -186,7 +190,8 @@ bool Elaborator::toOperands(const Object &a, const Object &b, mlir::Value &x,
   return false;
 }
 
-Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span span) {
+Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b,
+                          Span span) {
   if (a.isPoison() || b.isPoison())
     return {};
   if (op == BinaryOp::MatMul)
@@ -202,7 +207,8 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
     if (auto result = onSizes(op, a.get<Dim>(), b.get<Dim>()))
       return *result;
     auto divisor = b.get<Dim>().constant();
-    if ((op == BinaryOp::Divide || op == BinaryOp::Modulo) && divisor && *divisor == 0)
+    if ((op == BinaryOp::Divide || op == BinaryOp::Modulo) && divisor &&
+        *divisor == 0)
       return fail(span, "division by zero");
   } else if (a.isNumber() && b.isNumber()) {
     auto x = a.real(), y = b.real();
@@ -224,13 +230,15 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
   if (a.is<std::string>() && b.is<std::string>()) {
     constexpr size_t kLongestText = 10000;
     if (op == BinaryOp::Add &&
-        a.get<std::string>().size() + b.get<std::string>().size() > kLongestText)
+        a.get<std::string>().size() + b.get<std::string>().size() >
+            kLongestText)
       return fail(span, "a text of more than " + std::to_string(kLongestText) +
                             " characters");
     if (op == BinaryOp::Add)
       return a.get<std::string>() + b.get<std::string>();
     if (isComparison(op))
-      return compareStatic<std::string>(op, a.get<std::string>(), b.get<std::string>());
+      return compareStatic<std::string>(op, a.get<std::string>(),
+                                        b.get<std::string>());
   }
   if (a.is<ast::TypeName>() && b.is<ast::TypeName>() &&
       (op == BinaryOp::Equal || op == BinaryOp::NotEqual))
@@ -254,7 +262,8 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
            o.is<std::shared_ptr<List>>();
   };
   if (!isOperand(a) || !isOperand(b))
-    return fail(span, sign + " does not take " + describe(a) + " and " + describe(b),
+    return fail(span,
+                sign + " does not take " + describe(a) + " and " + describe(b),
                 a.is<std::shared_ptr<Tuple>>() || b.is<std::shared_ptr<Tuple>>()
                     ? "take the values apart first: `(a, b) = ...`"
                     : "");
@@ -272,7 +281,8 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
       return mlir::Value(RsqrtOp::create(t.builder, t.loc, x));
     // A negative whole power of whole numbers is a fraction.
     if (!b.is<double>() && *b.real() < 0 && !isFloat(elementTypeOf(x)))
-      return t.binary<PowOp>(t.cast(x, t.f32()), t.constant(*b.real(), t.f32()));
+      return t.binary<PowOp>(t.cast(x, t.f32()),
+                             t.constant(*b.real(), t.f32()));
   }
 
   mlir::Value x, y;
@@ -281,8 +291,9 @@ Object Elaborator::binary(BinaryOp op, const Object &a, const Object &b, Span sp
   if (op == BinaryOp::And || op == BinaryOp::Or) {
     for (mlir::Value v : {x, y})
       if (!isBool(elementTypeOf(v)))
-        return fail(span, sign + " takes truth values, and one side is " +
-                              describe(Object(v)),
+        return fail(span,
+                    sign + " takes truth values, and one side is " +
+                        describe(Object(v)),
                     "compare first: `x > 0`");
     return op == BinaryOp::And ? t.binary<AndOp>(x, y) : t.binary<OrOp>(x, y);
   }

@@ -10,8 +10,9 @@ void Elaborator::exec(const Block &block, Scope &scope, BodyResult &result) {
     if (diagnostics.full() || result.returned || statements > maxStatements)
       return;
     if (++statements > maxStatements) {
-      fail(stmt->span, "this model runs more than " + std::to_string(maxStatements) +
-                           " statements while compiling",
+      fail(stmt->span,
+           "this model runs more than " + std::to_string(maxStatements) +
+               " statements while compiling",
            "`scan` and `repeat` run when the model runs");
       return;
     }
@@ -69,7 +70,8 @@ void Elaborator::execStmt(const Stmt &stmt, Scope &scope, BodyResult &result,
            "leave the value out");
     else
       scope.names[s->name.text] = {
-          std::make_shared<State>(State{scope.layer.get(), s}), s->name.span, ""};
+          std::make_shared<State>(State{scope.layer.get(), s}), s->name.span,
+          ""};
     return;
   }
   case Stmt::Kind::If: {
@@ -77,7 +79,8 @@ void Elaborator::execStmt(const Stmt &stmt, Scope &scope, BodyResult &result,
     for (const IfStmt::Branch &branch : s->branches) {
       bool taken = true;
       if (branch.condition) {
-        auto condition = toBool(eval(*branch.condition, scope), branch.condition->span);
+        auto condition =
+            toBool(eval(*branch.condition, scope), branch.condition->span);
         if (!condition)
           return;
         taken = *condition;
@@ -89,8 +92,10 @@ void Elaborator::execStmt(const Stmt &stmt, Scope &scope, BodyResult &result,
       if (inner.value && (isLast || inner.returned)) {
         result.value = inner.value;
         result.valueSpan = inner.valueSpan;
-      } else if (inner.value && !inner.value->isPoison() && !inner.value->isNone()) {
-        fail(inner.valueSpan, "this value goes nowhere", "give it a name: `y = ...`");
+      } else if (inner.value && !inner.value->isPoison() &&
+                 !inner.value->isNone()) {
+        fail(inner.valueSpan, "this value goes nowhere",
+             "give it a name: `y = ...`");
       }
       result.returned = inner.returned;
       return;
@@ -112,7 +117,8 @@ void Elaborator::execStmt(const Stmt &stmt, Scope &scope, BodyResult &result,
         return;
       }
       if (inner.value && !inner.value->isPoison() && !inner.value->isNone())
-        fail(inner.valueSpan, "this value goes nowhere", "give it a name: `y = ...`");
+        fail(inner.valueSpan, "this value goes nowhere",
+             "give it a name: `y = ...`");
       // The next round would only say the same again.
       if (diagnostics.errorCount() != errors)
         return;
@@ -153,12 +159,14 @@ void Elaborator::assign(const Expr &target, const Object &value, Span span,
   auto *base = index ? as<NameExpr>(index->base) : nullptr;
   if (!base) {
     if (target.kind != Expr::Kind::Error)
-      fail(target.span, "only a name, or part of what it holds, can be assigned to");
+      fail(target.span,
+           "only a name, or part of what it holds, can be assigned to");
     return;
   }
   // `norms[0] = ...` begins a list.
   if (!scope.find(base->name) && scope.layer)
-    scope.names[base->name] = {Object::list(std::vector<Object>()), base->span, ""};
+    scope.names[base->name] = {Object::list(std::vector<Object>()), base->span,
+                               ""};
   Object current = lookUp(base->name, base->span, scope);
   if (current.isPoison() || value.isPoison()) {
     if (!current.isTensorLike() && !current.is<std::shared_ptr<List>>())
@@ -212,7 +220,8 @@ void Elaborator::assignName(llvm::StringRef name, Span where, Object value,
       !old->value.get<std::shared_ptr<State>>()->decl->name.text.empty() &&
       scope.names.find(name) == scope.names.end()) {
     currentScope = &scope;
-    StateSlot *slot = stateSlot(*old->value.get<std::shared_ptr<State>>(), scope, where);
+    StateSlot *slot =
+        stateSlot(*old->value.get<std::shared_ptr<State>>(), scope, where);
     if (!slot || value.isPoison())
       return;
     if (loopDepth) {
@@ -249,8 +258,9 @@ void Elaborator::assignTuple(const std::vector<ExprPtr> &targets,
   auto *elements = value.elements();
   if (!elements) {
     if (!value.isPoison())
-      fail(span, std::to_string(targets.size()) + " names on the left, and one value, " +
-                     describe(value) + ", on the right");
+      fail(span, std::to_string(targets.size()) +
+                     " names on the left, and one value, " + describe(value) +
+                     ", on the right");
     for (const ExprPtr &target : targets)
       assign(*target, Object(), span, scope);
     return;
@@ -273,7 +283,8 @@ void Elaborator::assignTuple(const std::vector<ExprPtr> &targets,
     }
   }
   if (n != m) {
-    fail(where, std::to_string(n) + " names for " + std::to_string(m) + " values",
+    fail(where,
+         std::to_string(n) + " names for " + std::to_string(m) + " values",
          n < m ? "`_` as the last name takes all that is left" : "");
     for (const ExprPtr &target : targets)
       assign(*target, Object(), span, scope);
@@ -291,8 +302,10 @@ void Elaborator::declareParam(const ParamStmt &stmt, Scope &scope) {
     if (alias.is<std::string>())
       name = alias.get<std::string>();
     else if (!alias.isPoison())
-      fail(stmt.alias->span, "a parameter's name in the weights file is a text, and "
-                             "this is " + describe(alias));
+      fail(stmt.alias->span,
+           "a parameter's name in the weights file is a text, and "
+           "this is " +
+               describe(alias));
   }
   std::vector<std::string> unbound;
   if (auto dims = evalDims(stmt.type, scope, &unbound)) {
@@ -303,28 +316,34 @@ void Elaborator::declareParam(const ParamStmt &stmt, Scope &scope) {
           if (entry.second.value.is<Dim>())
             near.push_back(entry.getKey().str());
       llvm::sort(near);
-      fail(stmt.type.span, "the size `" + unbound[0] + "` of the parameter `" +
-                               stmt.name.text + "` is not known here",
+      fail(stmt.type.span,
+           "the size `" + unbound[0] + "` of the parameter `" + stmt.name.text +
+               "` is not known here",
            didYouMean(unbound[0], near));
-    } else if (llvm::all_of(*dims, [](const mapsto::Dim &d) { return d.isConstant(); })) {
+    } else if (llvm::all_of(*dims, [](const mapsto::Dim &d) {
+                 return d.isConstant();
+               })) {
       mlir::Type element = elementType(&context, stmt.type.element);
       bool negative = llvm::any_of(
           *dims, [](const mapsto::Dim &d) { return *d.constant() < 0; });
       if (negative)
-        fail(stmt.type.span, "the parameter `" + stmt.name.text + "` would be " +
-                                 describe(element) + mapsto::str(*dims));
+        fail(stmt.type.span, "the parameter `" + stmt.name.text +
+                                 "` would be " + describe(element) +
+                                 mapsto::str(*dims));
       else
-        value = std::make_shared<Param>(
-            Param{scope.layer.get(), name, tensorOf(*dims, element), stmt.span});
+        value = std::make_shared<Param>(Param{
+            scope.layer.get(), name, tensorOf(*dims, element), stmt.span});
     } else {
-      fail(stmt.type.span, "a parameter's sizes must be numbers, and these are " +
-                               mapsto::str(*dims));
+      fail(stmt.type.span,
+           "a parameter's sizes must be numbers, and these are " +
+               mapsto::str(*dims));
     }
   }
   scope.names[stmt.name.text] = {value, stmt.name.span, ""};
 }
 
-void Elaborator::nameLayers(const Object &value, llvm::StringRef name, Layer *parent) {
+void Elaborator::nameLayers(const Object &value, llvm::StringRef name,
+                            Layer *parent) {
   if (value.is<std::shared_ptr<Layer>>()) {
     auto layer = value.get<std::shared_ptr<Layer>>();
     if (!layer->isNamed && layer.get() != parent) {

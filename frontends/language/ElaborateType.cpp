@@ -31,9 +31,9 @@ std::optional<Dim> Elaborator::evalSize(const ast::Expr &expr, Scope &scope,
       return std::nullopt;
     Object result = binary(op->op, *a, *b, op->span);
     if (result.isTensor()) {
-      fail(op->span, "the size " + a->str() + " " +
-                         std::string(ast::spelling(op->op)) + " " + b->str() +
-                         " is not whole for every value of its symbols",
+      fail(op->span,
+           "the size " + a->str() + " " + std::string(ast::spelling(op->op)) +
+               " " + b->str() + " is not whole for every value of its symbols",
            "`floordiv(a, b)` and `ceildiv(a, b)` round");
       return std::nullopt;
     }
@@ -42,7 +42,8 @@ std::optional<Dim> Elaborator::evalSize(const ast::Expr &expr, Scope &scope,
   return toDim(eval(expr, scope), expr.span);
 }
 
-std::optional<Dims> Elaborator::evalDims(const ast::TypeExpr &type, Scope &scope,
+std::optional<Dims> Elaborator::evalDims(const ast::TypeExpr &type,
+                                         Scope &scope,
                                          std::vector<std::string> *unbound) {
   Dims dims;
   bool ok = true;
@@ -117,7 +118,8 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
                   type.element == ast::TypeName::Float ||
                   type.element == ast::TypeName::String ||
                   (type.element == ast::TypeName::Bool && !type.hasDims);
-  std::string subject = who.empty() ? "this" : who + (of.empty() ? "" : " of " + of);
+  std::string subject =
+      who.empty() ? "this" : who + (of.empty() ? "" : " of " + of);
   if (isStatic) {
     if (type.isOptional && object.isNone())
       return object;
@@ -140,11 +142,12 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
     }
     static const char *const kNames[] = {"a whole number", "a number", "a text",
                                          "`true` or `false`"};
-    int kind = type.element == ast::TypeName::Int     ? 0
-               : type.element == ast::TypeName::Float ? 1
+    int kind = type.element == ast::TypeName::Int      ? 0
+               : type.element == ast::TypeName::Float  ? 1
                : type.element == ast::TypeName::String ? 2
                                                        : 3;
-    error(span, subject + " should be " + kNames[kind] + ", and is " + describe(object))
+    error(span, subject + " should be " + kNames[kind] + ", and is " +
+                    describe(object))
         .note(type.span, "declared here");
     return {};
   }
@@ -156,16 +159,17 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
     return {};
   mlir::Type actual = elementTypeOf(value);
   auto mismatch = [&](std::string why) -> Object {
-    Diagnostic &d = error(span, subject + " should be " + expected(type, scope) +
-                                    ", and is " + describe(Object(value)) +
-                                    (why.empty() ? "" : ": " + why));
+    Diagnostic &d = error(
+        span, subject + " should be " + expected(type, scope) + ", and is " +
+                  describe(Object(value)) + (why.empty() ? "" : ": " + why));
     d.note(type.span, "declared here");
     return {};
   };
   if (actual != element) {
     // Short floats are storage: they are computed with in f32. Everything else
     // is said in the source.
-    bool widens = isFloat(actual) && isFloat(element) && promote(actual, element) == element;
+    bool widens = isFloat(actual) && isFloat(element) &&
+                  promote(actual, element) == element;
     widens |= actual.isInteger(32) && element.isInteger(64);
     if (!widens) {
       mismatch("");
@@ -189,8 +193,9 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
     }
   }
   if (wild ? dims.size() < named : dims.size() != named)
-    return mismatch(std::to_string(dims.size()) + (dims.size() == 1 ? " axis" : " axes") +
-                    " where " + (wild ? "at least " : "") + std::to_string(named) +
+    return mismatch(std::to_string(dims.size()) +
+                    (dims.size() == 1 ? " axis" : " axes") + " where " +
+                    (wild ? "at least " : "") + std::to_string(named) +
                     (named == 1 ? " is" : " are") + " expected");
   if (wild) {
     Dims lead(dims.begin() + before, dims.end() - (named - before));
@@ -239,14 +244,16 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
       ok = false;
       Binding *binding = name ? scope.find(name->name) : nullptr;
       if (binding && !binding->who.empty()) {
-        error(span, "`" + name->name + "` cannot be both " + size->str() + " and " +
-                        pair.actual.str())
-            .note(binding->span, "it is " + size->str() + " from " + binding->who)
-            .note(type.span, "and " + pair.actual.str() + " from " + subject + ", " +
-                                 describe(Object(value)));
+        error(span, "`" + name->name + "` cannot be both " + size->str() +
+                        " and " + pair.actual.str())
+            .note(binding->span,
+                  "it is " + size->str() + " from " + binding->who)
+            .note(type.span, "and " + pair.actual.str() + " from " + subject +
+                                 ", " + describe(Object(value)));
         return {};
       }
-      return mismatch("the size " + pair.actual.str() + " should be " + size->str());
+      return mismatch("the size " + pair.actual.str() + " should be " +
+                      size->str());
     }
   }
   return ok ? Object(value) : Object();

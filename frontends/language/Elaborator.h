@@ -15,8 +15,8 @@
 #include "frontends/language/Object.h"
 #include "frontends/language/TensorBuilder.h"
 
-#include "llvm/ADT/MapVector.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 
 #include <set>
 #include <tuple>
@@ -60,7 +60,8 @@ public:
 
   //===--- Errors ---------------------------------------------------------===//
 
-  /// Reports at `span`; inside the standard library, at the call that led there.
+  /// Reports at `span`; inside the standard library, at the call that led
+  /// there.
   Diagnostic &error(Span span, std::string message);
   /// error() that gives poison.
   Object fail(Span span, std::string message, std::string hint = "");
@@ -101,9 +102,10 @@ public:
   Object callBuiltin(const Builtin &builtin, std::vector<Arg> &args, Span span);
   /// Position in `args` of each formal's argument, -1 where left to its
   /// default; nothing after an error. A variadic formal takes what is left.
-  std::optional<std::vector<int>>
-  matchArguments(llvm::ArrayRef<Formal> formals, llvm::ArrayRef<Arg> args,
-                 llvm::StringRef what, Span span, Span declared);
+  std::optional<std::vector<int>> matchArguments(llvm::ArrayRef<Formal> formals,
+                                                 llvm::ArrayRef<Arg> args,
+                                                 llvm::StringRef what,
+                                                 Span span, Span declared);
 
 private:
   friend struct AttendElaborator;
@@ -151,7 +153,8 @@ private:
   mlir::func::FuncOp main;
   mlir::Operation *lastWeight = nullptr;
   llvm::StringMap<std::pair<mlir::Value, Span>> weights;
-  llvm::MapVector<std::string, StateSlot, std::map<std::string, unsigned>> states;
+  llvm::MapVector<std::string, StateSlot, std::map<std::string, unsigned>>
+      states;
   std::map<std::string, bool> usedArgs;
 
   //===--- Expressions (ElaborateExpr.cpp) --------------------------------===//

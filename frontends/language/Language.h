@@ -36,9 +36,10 @@ struct LanguageOptions {
 /// weights, and `func.func @main` is the mapping. Null, with every error
 /// reported to `diagnostics`, where the file cannot be compiled. Imported
 /// files live as long as the process, so spans stay valid.
-mlir::OwningOpRef<mlir::ModuleOp>
-importLanguage(mlir::MLIRContext &context, const SourceFile &source,
-               const LanguageOptions &options, DiagnosticEngine &diagnostics);
+mlir::OwningOpRef<mlir::ModuleOp> importLanguage(mlir::MLIRContext &context,
+                                                 const SourceFile &source,
+                                                 const LanguageOptions &options,
+                                                 DiagnosticEngine &diagnostics);
 
 /// Models that a file declares, in order (for `--model` and listings).
 std::vector<std::string> listModels(const SourceFile &source);

@@ -11,8 +11,8 @@
 #include "dialect/Dims.h"
 #include "frontends/language/AST.h"
 
-#include "llvm/ADT/StringMap.h"
 #include "mlir/IR/Value.h"
+#include "llvm/ADT/StringMap.h"
 
 #include <memory>
 #include <variant>

@@ -38,8 +38,8 @@ static ReferenceEntry describeFn(const ast::FnDecl &fn) {
   ReferenceEntry entry;
   entry.name = fn.name.text;
   const SourceFile &file = *fn.name.span.file;
-  entry.signature = oneLine(
-      file.text().substr(fn.name.span.begin, fn.body.span.begin - fn.name.span.begin));
+  entry.signature = oneLine(file.text().substr(
+      fn.name.span.begin, fn.body.span.begin - fn.name.span.begin));
   entry.doc = fn.doc;
   entry.example = takeExample(entry.doc);
   entry.doc = oneLine(entry.doc);
@@ -58,7 +58,8 @@ static ReferenceEntry describeModel(const ast::ModelDecl &model) {
     entry.signature += ")";
   }
   for (const ast::Mapping &mapping : model.mappings)
-    entry.shapes += (entry.shapes.empty() ? "" : "; ") + oneLine(mapping.headSpan.text());
+    entry.shapes +=
+        (entry.shapes.empty() ? "" : "; ") + oneLine(mapping.headSpan.text());
   entry.doc = oneLine(model.doc);
   return entry;
 }

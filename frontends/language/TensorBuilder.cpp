@@ -2,9 +2,9 @@
 
 #include "frontends/language/TensorBuilder.h"
 
-#include "llvm/ADT/SmallVectorExtras.h"
-#include "llvm/ADT/Sequence.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/Sequence.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 
 using namespace mapsto;
 using namespace mlir;
@@ -81,13 +81,16 @@ Value TensorBuilder::cast(Value x, Type type) {
   // A number of the source takes the wanted type at once.
   if (auto op = x.getDefiningOp<ConstantOp>()) {
     auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
-    if (dense && dense.getNumElements() == 1 && dense.getType().getRank() == 0) {
+    if (dense && dense.getNumElements() == 1 &&
+        dense.getType().getRank() == 0) {
       if (auto f = dyn_cast<FloatAttr>(dense.getValues<Attribute>()[0])) {
         if (isFloat(type) && rankOf(type) <= rankOf(dense.getElementType()))
           return constant(f.getValueAsDouble(), type);
-      } else if (auto i = dyn_cast<IntegerAttr>(dense.getValues<Attribute>()[0])) {
-        int64_t n = dense.getElementType().isInteger(1) ? i.getValue().getZExtValue()
-                                                        : i.getInt();
+      } else if (auto i =
+                     dyn_cast<IntegerAttr>(dense.getValues<Attribute>()[0])) {
+        int64_t n = dense.getElementType().isInteger(1)
+                        ? i.getValue().getZExtValue()
+                        : i.getInt();
         if (!isBool(type))
           return constantInt(n, type);
       }
@@ -157,7 +160,8 @@ Value TensorBuilder::reduce(ReduceKind kind, Value x, ArrayRef<int64_t> axes,
   for (int64_t axis : axes)
     dims[axis] = Dim(1);
   Value result =
-      axes.empty() ? x : ReduceOp::create(builder, loc, kind, x, axes).getResult();
+      axes.empty() ? x
+                   : ReduceOp::create(builder, loc, kind, x, axes).getResult();
   return keepDims ? reshape(result, dims) : result;
 }
 

@@ -19,7 +19,9 @@ using namespace mapsto::test;
 static std::vector<std::string> cases() {
   std::vector<std::string> names;
   std::error_code ec;
-  llvm::sys::fs::directory_iterator it(MAPSTO_SOURCE_DIR "/tests/diagnostics", ec), end;
+  llvm::sys::fs::directory_iterator it(MAPSTO_SOURCE_DIR "/tests/diagnostics",
+                                       ec),
+      end;
   for (; it != end && !ec; it.increment(ec)) {
     llvm::StringRef name = llvm::sys::path::filename(it->path());
     if (name.ends_with(".mto") && !name.starts_with("syntax_"))

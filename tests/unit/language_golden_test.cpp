@@ -25,8 +25,8 @@ static const std::string kRoot = MAPSTO_SOURCE_DIR "/tests/";
 static std::vector<std::string> cases() {
   std::vector<std::string> names;
   std::error_code ec;
-  for (llvm::sys::fs::directory_iterator it(kRoot + "golden", ec), end; it != end && !ec;
-       it.increment(ec)) {
+  for (llvm::sys::fs::directory_iterator it(kRoot + "golden", ec), end;
+       it != end && !ec; it.increment(ec)) {
     llvm::StringRef name = llvm::sys::path::filename(it->path());
     if (!name.starts_with("train_") && llvm::sys::fs::is_directory(it->path()))
       names.push_back(name.str());
@@ -44,7 +44,8 @@ struct Golden : ::testing::TestWithParam<std::string> {
   void SetUp() override {
     folder = kRoot + "golden/" + GetParam() + "/";
     std::string path = kRoot + "models/" + GetParam() + ".mto";
-    ASSERT_TRUE(c.compile(GetParam() + ".mto", readFile(path))) << c.diagnostics.render();
+    ASSERT_TRUE(c.compile(GetParam() + ".mto", readFile(path)))
+        << c.diagnostics.render();
     if (llvm::sys::fs::exists(folder + "weights.safetensors"))
       ASSERT_TRUE(weights.open(folder + "weights.safetensors", error)) << error;
   }
@@ -59,7 +60,8 @@ struct Golden : ::testing::TestWithParam<std::string> {
   Tensor load(const std::string &file) {
     Weights npy;
     EXPECT_TRUE(npy.open(folder + file, error)) << error;
-    return npy.tensors().empty() ? Tensor() : toTensor(npy.tensors()[0], c.context);
+    return npy.tensors().empty() ? Tensor()
+                                 : toTensor(npy.tensors()[0], c.context);
   }
 };
 } // namespace
@@ -83,7 +85,8 @@ TEST_P(Golden, MatchesPyTorch) {
     EXPECT_TRUE(names.count(input.first.str())) << input.first.str();
   std::set<std::string> outputs;
   for (unsigned i = 0; i < main.getNumResults(); ++i) {
-    std::string name = main.getResultAttrOfType<mlir::StringAttr>(i, kNameAttr).str();
+    std::string name =
+        main.getResultAttrOfType<mlir::StringAttr>(i, kNameAttr).str();
     outputs.insert(name);
     Tensor expected = load("out." + name + ".npy");
     const Tensor &actual = (*results)[i];
@@ -92,9 +95,11 @@ TEST_P(Golden, MatchesPyTorch) {
     for (int64_t at = 0; at < expected.size(); ++at)
       largest = std::max(largest, std::abs(expected.number(at)));
     // The reference is f32: 2^-23 of the values, over sums of up to 64 terms.
-    double tolerance = expected.isFloat() ? 1.2e-7 * 64 * std::max(largest, 1.0) : 0;
+    double tolerance =
+        expected.isFloat() ? 1.2e-7 * 64 * std::max(largest, 1.0) : 0;
     for (int64_t at = 0; at < expected.size(); ++at)
-      ASSERT_NEAR(actual.number(at), expected.number(at), tolerance) << name << " at " << at;
+      ASSERT_NEAR(actual.number(at), expected.number(at), tolerance)
+          << name << " at " << at;
   }
   for (auto &output : *json->getAsObject()->getObject("outputs"))
     EXPECT_TRUE(outputs.count(output.first.str())) << output.first.str();
@@ -109,14 +114,16 @@ TEST_P(Golden, KeepsItsShapesAtOtherSizes) {
       Shape shape;
       for (const Dim &dim : dimsOf(type))
         shape.push_back(*dim.evaluate([&](llvm::StringRef name) {
-          return std::optional(sizes.try_emplace(name.str(), base + sizes.size()).first->second);
+          return std::optional(
+              sizes.try_emplace(name.str(), base + sizes.size()).first->second);
         }));
       return shape;
     };
     std::mt19937 random(base);
     std::vector<Tensor> inputs;
     for (mlir::Type type : main.getArgumentTypes()) {
-      Tensor tensor(mlir::cast<mlir::RankedTensorType>(type).getElementType(), evaluate(type));
+      Tensor tensor(mlir::cast<mlir::RankedTensorType>(type).getElementType(),
+                    evaluate(type));
       for (double &f : tensor.f)
         f = std::normal_distribution<>()(random);
       for (int64_t &i : tensor.i)
@@ -140,8 +147,8 @@ TEST_P(AttentionGolden, StaysOneOp) {
   unsigned attentions = 0;
   for (mlir::Operation &op : c.main().getBody().front()) {
     attentions += mlir::isa<AttentionOp>(op);
-    bool isFree = mlir::isa<AttentionOp, ConstantOp, WeightOp, BroadcastOp, ReshapeOp,
-                            mlir::func::ReturnOp>(op);
+    bool isFree = mlir::isa<AttentionOp, ConstantOp, WeightOp, BroadcastOp,
+                            ReshapeOp, mlir::func::ReturnOp>(op);
     EXPECT_TRUE(isFree) << op.getName().getStringRef().str();
   }
   EXPECT_EQ(attentions, 1u);

@@ -15,7 +15,8 @@
 using namespace mapsto;
 using namespace mapsto::test;
 
-static const std::string kStories = MAPSTO_SOURCE_DIR "/../shared/models/stories260K/";
+static const std::string kStories =
+    MAPSTO_SOURCE_DIR "/../shared/models/stories260K/";
 
 namespace {
 struct Stories : ::testing::Test {
@@ -25,23 +26,26 @@ struct Stories : ::testing::Test {
   void SetUp() override {
     if (!llvm::sys::fs::exists(kStories + "stories260K.safetensors"))
       GTEST_SKIP() << "no " << kStories;
-    ASSERT_TRUE(weights.open(kStories + "stories260K.safetensors", error)) << error;
+    ASSERT_TRUE(weights.open(kStories + "stories260K.safetensors", error))
+        << error;
   }
   void compile(Compilation &c, const std::string &model) {
     LanguageOptions options;
     options.model = model;
     options.args["max_length"] = "64";
-    ASSERT_TRUE(c.compile("stories260K.mto",
-                          readFile(MAPSTO_SOURCE_DIR "/examples/stories260K.mto"), options))
+    ASSERT_TRUE(c.compile(
+        "stories260K.mto",
+        readFile(MAPSTO_SOURCE_DIR "/examples/stories260K.mto"), options))
         << c.diagnostics.render();
   }
   std::vector<Tensor> run(Compilation &c, const std::vector<Tensor> &inputs) {
-    Interpreter interpreter([&](llvm::StringRef name) -> mlir::FailureOr<Tensor> {
-      const WeightTensor *weight = weights.find(name);
-      if (!weight)
-        return mlir::failure();
-      return toTensor(*weight, c.context);
-    });
+    Interpreter interpreter(
+        [&](llvm::StringRef name) -> mlir::FailureOr<Tensor> {
+          const WeightTensor *weight = weights.find(name);
+          if (!weight)
+            return mlir::failure();
+          return toTensor(*weight, c.context);
+        });
     auto results = interpreter.run(c.main(), inputs, error);
     EXPECT_TRUE(mlir::succeeded(results)) << error;
     return mlir::succeeded(results) ? *results : std::vector<Tensor>();
@@ -109,7 +113,8 @@ TEST_F(Stories, GeneratesWhatRecomputingGives) {
   options.model = "Llama.generate";
   options.args = {{"max_length", "32"}, {"length", "6"}};
   ASSERT_TRUE(c.compile("stories260K.mto",
-                        readFile(MAPSTO_SOURCE_DIR "/examples/stories260K.mto"), options))
+                        readFile(MAPSTO_SOURCE_DIR "/examples/stories260K.mto"),
+                        options))
       << c.diagnostics.render();
   compile(whole, "");
   Tensor ids(mlir::IntegerType::get(&c.context, 64), {1, 3});
@@ -121,7 +126,8 @@ TEST_F(Stories, GeneratesWhatRecomputingGives) {
   ASSERT_FALSE(tokens.empty());
   ASSERT_EQ(tokens[0].size(), 6);
   for (int64_t i = 0; i < 6; ++i) {
-    Tensor all(mlir::IntegerType::get(&whole.context, 64), {1, int64_t(ids.i.size())});
+    Tensor all(mlir::IntegerType::get(&whole.context, 64),
+               {1, int64_t(ids.i.size())});
     all.i = ids.i;
     auto logits = run(whole, {all});
     ASSERT_EQ(logits.size(), 1u);

@@ -1,7 +1,8 @@
 //===- language_reference_test.cpp - The reference is true ----------------===//
 //
 // Every example in the reference runs and holds; REFERENCE.md is what the
-// table and the standard library say (with MAPSTO_UPDATE_EXPECTED set, it is rewritten).
+// table and the standard library say (with MAPSTO_UPDATE_EXPECTED set, it is
+// rewritten).
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +36,8 @@ static void expectEqual(const std::string &a, const std::string &b) {
   EXPECT_EQ(str(results[0].shape), str(results[1].shape)) << a;
   ASSERT_EQ(results[0].size(), results[1].size()) << a;
   for (int64_t i = 0; i < results[0].size(); ++i)
-    EXPECT_NEAR(results[0].number(i), results[1].number(i), 1e-6) << a << " at " << i;
+    EXPECT_NEAR(results[0].number(i), results[1].number(i), 1e-6)
+        << a << " at " << i;
 }
 
 TEST(Reference, EveryExampleHolds) {
@@ -70,7 +72,8 @@ TEST(Reference, EveryExampleHolds) {
 TEST(Reference, IsWhatTheTableSays) {
   std::string path = MAPSTO_SOURCE_DIR "/frontends/language/REFERENCE.md";
   std::string text = readFile(path);
-  const std::string begin = "<!-- generated: begin -->\n", end = "<!-- generated: end -->";
+  const std::string begin = "<!-- generated: begin -->\n",
+                    end = "<!-- generated: end -->";
   size_t from = text.find(begin), to = text.find(end);
   ASSERT_TRUE(from != std::string::npos && to != std::string::npos);
   from += begin.size();
@@ -80,5 +83,6 @@ TEST(Reference, IsWhatTheTableSays) {
     return;
   }
   EXPECT_TRUE(text.substr(from, to - from) == wanted)
-      << "frontends/language/REFERENCE.md is out of date: run this test with MAPSTO_UPDATE_EXPECTED=1";
+      << "frontends/language/REFERENCE.md is out of date: run this test with "
+         "MAPSTO_UPDATE_EXPECTED=1";
 }

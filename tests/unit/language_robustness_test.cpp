@@ -59,7 +59,8 @@ static void check(const std::string &text) {
   std::string messages = c.diagnostics.render();
   if (!compiled)
     EXPECT_TRUE(c.diagnostics.hasErrors()) << text;
-  ASSERT_EQ(messages.find("a mistake of"), std::string::npos) << text << messages;
+  ASSERT_EQ(messages.find("a mistake of"), std::string::npos)
+      << text << messages;
 }
 
 TEST(Robustness, DamagedPrograms) {
@@ -113,7 +114,8 @@ TEST(Robustness, WordsExchanged) {
     for (int round = 0; round < rounds(40); ++round) {
       std::vector<std::string> damaged = source;
       for (size_t edits = 1 + below(2); edits; --edits)
-        damaged[words[below(words.size())]] = source[words[below(words.size())]];
+        damaged[words[below(words.size())]] =
+            source[words[below(words.size())]];
       std::string text;
       for (const std::string &token : damaged)
         text += token;
@@ -125,10 +127,12 @@ TEST(Robustness, WordsExchanged) {
 }
 
 TEST(Robustness, StaticCodeEnds) {
-  check("fn f(x: f32[2]) { for i in 0..99999 { for j in 0..99999 { x = x } }\n x }");
+  check("fn f(x: f32[2]) { for i in 0..99999 { for j in 0..99999 { x = x } }\n "
+        "x }");
   check("fn f(x: f32[2]) { a = [1]; for i in 0..60 { a = a + a }\n x }");
   check("fn f(x: f32[2]) { a = \"a\"; for i in 0..60 { a = a + a }\n x }");
-  check("fn f(x: f32[B, T]) { a = B + T; for i in 0..60 { a = a * a }\n x + a }");
+  check(
+      "fn f(x: f32[B, T]) { a = B + T; for i in 0..60 { a = a * a }\n x + a }");
   check("fn f(x: f32[2]) { for i in 0..60 { x = concat([x, x]) }\n x }");
   check("fn f(x: f32[2]) { a = 3; for i in 0..99 { a = a * a }\n zeros[a] }");
   check("model A { b = B()\n (x: f32[2]) -> f32[2] { x } }\n"

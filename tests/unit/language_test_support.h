@@ -24,7 +24,8 @@ inline std::string readFile(const std::string &path) {
   return text.str();
 }
 
-inline mlir::Type elementTypeOf(mapsto_dtype dtype, mlir::MLIRContext &context) {
+inline mlir::Type elementTypeOf(mapsto_dtype dtype,
+                                mlir::MLIRContext &context) {
   mlir::Builder b(&context);
   switch (dtype) {
   case MAPSTO_F32:
@@ -47,9 +48,10 @@ inline mlir::Type elementTypeOf(mapsto_dtype dtype, mlir::MLIRContext &context) 
 }
 
 inline Tensor toTensor(const WeightTensor &weight, mlir::MLIRContext &context) {
-  llvm::ArrayRef<char> bytes(reinterpret_cast<const char *>(weight.bytes.data()),
-                             weight.bytes.size());
-  auto tensor = tensorFromBytes(elementTypeOf(weight.dtype, context), weight.shape, bytes);
+  llvm::ArrayRef<char> bytes(
+      reinterpret_cast<const char *>(weight.bytes.data()), weight.bytes.size());
+  auto tensor = tensorFromBytes(elementTypeOf(weight.dtype, context),
+                                weight.shape, bytes);
   return mlir::succeeded(tensor) ? *tensor : Tensor();
 }
 

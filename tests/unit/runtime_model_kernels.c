@@ -3,8 +3,7 @@
 _Alignas(64) const float accumulate_table[4] = {1, 10, 100, 1000};
 
 static void lookup(void *const *buffers, const int64_t *dims, void *scratch,
-                   int64_t begin, int64_t end,
-                   mapsto_kernel_context *context) {
+                   int64_t begin, int64_t end, mapsto_kernel_context *context) {
   const int64_t *ids = buffers[0];
   const float *table = buffers[1];
   float *s = buffers[2];

@@ -207,11 +207,13 @@ private:
     return true;
   }
 
-  /// Sizes nobody gave are small primes: tails everywhere. --sizes lists several
-  /// settings, --trials draws some around the sizes of vectors and tiles.
+  /// Sizes nobody gave are small primes: tails everywhere. --sizes lists
+  /// several settings, --trials draws some around the sizes of vectors and
+  /// tiles.
   bool chooseTrials() {
     static constexpr int64_t primes[] = {3, 7, 5, 11, 13, 17};
-    static constexpr int64_t drawn[] = {0, 1, 2, 3, 5, 7, 8, 16, 17, 31, 61, 130};
+    static constexpr int64_t drawn[] = {0, 1,  2,  3,  5,  7,
+                                        8, 16, 17, 31, 61, 130};
     mlir::func::FuncOp entry = entryOf(*model.module);
     Sizes base;
     int next = 0;
@@ -534,38 +536,40 @@ private:
     return runWhole(1, [&](mapsto_session *, mapsto_status status) {
       return status ? int(kDone)
                     : fail("the interpreter stops, the compiled model does "
-                           "not: " + why,
+                           "not: " +
+                               why,
                            kRunFailed);
     });
   }
 
   int checkWhole(int threads) {
-    return runWhole(threads, [&](mapsto_session *session,
-                                 mapsto_status status) -> int {
-      if (status)
-        return fail(mapsto_session_error(session), kRunFailed);
-      mlir::func::FuncOp entry = entryOf(*kernels);
-      std::vector<Tensor> got = expected;
-      size_t output = 0, state = 0;
-      for (unsigned i = 0; i != got.size(); ++i) {
-        mapsto_tensor tensor;
-        if (entry.getResultAttr(i, kNameAttr))
-          mapsto_session_output(session, output++, &tensor);
-        else
-          mapsto_session_read_state(session, state++, &tensor);
-        auto read = tensorFromBytes(
-            expected[i].elementType, expected[i].shape,
-            llvm::ArrayRef<char>(static_cast<char *>(tensor.data),
-                                 tensor.bytes));
-        if (failed(read))
-          return fail("`" + resultName(i) + "` has another shape than expected",
-                      kRunFailed);
-        got[i] = std::move(*read);
-      }
-      // Roundings add up over the kernels.
-      return compareResults("every kernel is right, but the whole run's", got,
-                            512.0 * (1 + manifest.kernels.count));
-    });
+    return runWhole(
+        threads, [&](mapsto_session *session, mapsto_status status) -> int {
+          if (status)
+            return fail(mapsto_session_error(session), kRunFailed);
+          mlir::func::FuncOp entry = entryOf(*kernels);
+          std::vector<Tensor> got = expected;
+          size_t output = 0, state = 0;
+          for (unsigned i = 0; i != got.size(); ++i) {
+            mapsto_tensor tensor;
+            if (entry.getResultAttr(i, kNameAttr))
+              mapsto_session_output(session, output++, &tensor);
+            else
+              mapsto_session_read_state(session, state++, &tensor);
+            auto read = tensorFromBytes(
+                expected[i].elementType, expected[i].shape,
+                llvm::ArrayRef<char>(static_cast<char *>(tensor.data),
+                                     tensor.bytes));
+            if (failed(read))
+              return fail("`" + resultName(i) +
+                              "` has another shape than expected",
+                          kRunFailed);
+            got[i] = std::move(*read);
+          }
+          // Roundings add up over the kernels.
+          return compareResults("every kernel is right, but the whole run's",
+                                got, 512.0 * (1 + manifest.kernels.count));
+        });
   }
 
   Model &model;
