@@ -62,7 +62,8 @@ int main(int argc, char **argv) {
 }
 """)
         compiler = "cc" if run("sh", "-c", "command -v cc").returncode == 0 else "clang-22"
-        self.succeed(run("cmake", "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        self.succeed(run("cmake", "-G", "Ninja", "-S", project, "-B", project / "build",
+                         f"-DCMAKE_PREFIX_PATH={self.prefix}",
                          f"-DCMAKE_C_COMPILER={compiler}"))
         self.succeed(run("cmake", "--build", project / "build"))
         result = self.succeed(run(project / "build/host", self.folder / "model.so"))
