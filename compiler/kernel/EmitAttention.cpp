@@ -96,7 +96,6 @@ private:
   Index rowIndex(Value row) { return e.uniform(row); }
   Index queryIndex(Value row) { return e.uniform(e.add(firstQuery, row)); }
   int64_t panel() const { return 2 * e.lanes; }
-  int64_t tileRows() const { return e.registers >= 32 ? 12 : 6; }
 
   void allocateBlocks() {
     Dim block = kQueryBlock;
@@ -145,7 +144,7 @@ private:
 
   /// Register tiles over the block's rows, then the rest row by row.
   void eachTile(function_ref<void(Value row, int64_t count)> body) {
-    int64_t tile = tileRows();
+    int64_t tile = e.tileRows();
     Value whole = e.sub(rows, arith::RemUIOp::create(e.b, rows, e.idx(tile)));
     e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
     e.loop(whole, rows, 1, [&](Value row) { body(row, 1); });
@@ -236,11 +235,7 @@ private:
       Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
       for (int64_t v = 0; v < panel() / e.lanes; ++v) {
         Value offset = e.add(first, e.idx(v * e.lanes));
-        Value left = e.sub(keyCount, offset);
-        left = arith::MaxSIOp::create(e.b, left, e.idx(0));
-        left = e.minIndex(left, e.idx(e.lanes));
-        Value mask = vector::CreateMaskOp::create(
-            e.b, e.vectorOf(e.b.getI1Type()), ValueRange(left));
+        Value mask = e.firstLanes(e.sub(keyCount, offset));
         Index lanes{e.add(firstKey, offset), Index::Lanes, true};
         e.loop(e.idx(0), e.dim(queryDims.back()), 1, [&](Value d) {
           Value x = e.masked(mask, [&] {

@@ -17,7 +17,7 @@ static Dims withoutAxis(Dims dims, int64_t axis) {
 
 Dim gridOfCumulative(CumulativeOp op) {
   Dims outer = withoutAxis(dimsOf(op.getX()), op.getAxis());
-  if (op.getAxis() + 1 != static_cast<int64_t>(dimsOf(op.getX()).size()))
+  if (op.getAxis() + 1 != dimsOf(op.getX()).size())
     outer.pop_back();
   return numElements(outer);
 }
@@ -148,25 +148,10 @@ void emitTopK(KernelEmitter &e, TopKOp op, ArrayRef<Buffer> results,
 // Scatter and update: the operand, then what is written over it.
 //===----------------------------------------------------------------------===//
 
-/// Walks all elements of a shape, lanes over the last axis.
-static void eachElement(KernelEmitter &e, ArrayRef<Dim> dims,
-                        function_ref<void(ArrayRef<Index>)> body) {
-  if (dims.empty())
-    return body({});
-  e.loop(e.idx(0), e.dim(numElements(dims.drop_back())), 1, [&](Value row) {
-    Indices at = e.delinearize(e.uniform(row), dims.drop_back());
-    e.laneLoop(dims.back(), [&](Index i) {
-      Indices full(at);
-      full.push_back(i);
-      body(full);
-    });
-  });
-}
-
 /// The result starts as the operand; nothing to do where it is the same memory.
 static void startFrom(KernelEmitter &e, Value x, const Buffer &result) {
   auto copy = [&] {
-    eachElement(e, result.dims, [&](ArrayRef<Index> at) {
+    e.eachElement(result.dims, [&](ArrayRef<Index> at) {
       e.store(e.element(x, at), result, at);
     });
   };
@@ -223,7 +208,7 @@ void emitUpdate(KernelEmitter &e, UpdateOp op, const Buffer &result) {
   // The last position that `values` can start at, plus one.
   Dim starts = dimOf(op.getX(), axis) - dims[axis] + Dim(1);
   Index start = e.position(op.getStart(), {}, dimOf(op.getX(), axis), starts);
-  eachElement(e, dims, [&](ArrayRef<Index> at) {
+  e.eachElement(dims, [&](ArrayRef<Index> at) {
     Indices to(at);
     to[axis] = e.addIndex(to[axis], start);
     e.store(e.element(op.getValues(), at), result, to);

@@ -21,10 +21,6 @@ constexpr int64_t kRowsPerItem = 48;
 /// Columns of one grid item, so that a single row can be shared by threads.
 constexpr int64_t kColumnsPerItem = 256;
 
-/// Rows of the register tile: with two vectors a row, the accumulators and the
-/// panel's vectors fill the registers (6 x 16 on AVX2: 12 + 2 of 16).
-int64_t tileRows(int64_t registers) { return registers >= 32 ? 12 : 6; }
-
 /// The product seen as rows [batch x M] by columns [N].
 struct Product {
   Value lhs, rhs, result;
@@ -109,7 +105,7 @@ private:
   void emitPanel(Index batch, Value firstRow, Value lastRow, Value column) {
     if (packedPanel)
       packPanel(batch, column);
-    int64_t tile = tileRows(e.registers);
+    int64_t tile = e.tileRows();
     Value count = e.sub(lastRow, firstRow);
     Value whole =
         e.sub(lastRow, arith::RemUIOp::create(e.b, count, e.idx(tile)));
@@ -138,10 +134,7 @@ private:
     if (n && *n % panel == 0)
       return {};
     Value left = e.sub(e.dim(p.n), e.add(column, e.idx(v * e.lanes)));
-    left = arith::MaxSIOp::create(e.b, left, e.idx(0));
-    left = e.minIndex(left, e.idx(e.lanes));
-    return vector::CreateMaskOp::create(e.b, e.vectorOf(e.b.getI1Type()),
-                                        ValueRange(left));
+    return e.firstLanes(left);
   }
 
   Index columnIndex(Value column, int64_t v) {
@@ -242,7 +235,7 @@ private:
 
 } // namespace
 
-Dim gridOfMatmul(const Group &group, int64_t registers) {
+Dim gridOfMatmul(const Group &group) {
   Product p(group.anchor);
   return p.batch * Dim::ceilDiv(p.rows, Dim(kRowsPerItem)) *
          Dim::ceilDiv(p.n, Dim(kColumnsPerItem));

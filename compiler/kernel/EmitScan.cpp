@@ -34,7 +34,7 @@ public:
     allocateSwapped();
 
     for (auto [state, init] : llvm::zip_equal(states, op.getInits()))
-      eachElement(state.dims, [&](ArrayRef<Index> at) {
+      e.eachElement(state.dims, [&](ArrayRef<Index> at) {
         e.store(e.element(init, at), state, at);
       });
     for (size_t k = 0; k < states.size(); ++k)
@@ -46,7 +46,7 @@ public:
       time = op.getReverse() ? e.sub(e.sub(count, e.idx(1)), step) : step;
       giveSequences();
       for (auto [group, stage] : llvm::zip_equal(groups, stages)) {
-        Dim grid = gridOf(group, e.registers);
+        Dim grid = gridOf(group);
         emitGroup(e, group, stage, e.idx(0), e.dim(grid));
         for (auto [result, buffer] :
              llvm::zip_equal(group.root->getResults(), stage))
@@ -67,19 +67,6 @@ private:
   ArrayRef<Buffer> states, outputs;
   llvm::SmallDenseMap<size_t, Buffer> swapped;
   Value time;
-
-  void eachElement(ArrayRef<Dim> dims, function_ref<void(ArrayRef<Index>)> f) {
-    if (dims.empty())
-      return f({});
-    e.loop(e.idx(0), e.dim(numElements(dims.drop_back())), 1, [&](Value row) {
-      Indices at = e.delinearize(e.uniform(row), dims.drop_back());
-      e.laneLoop(dims.back(), [&](Index i) {
-        Indices full(at);
-        full.push_back(i);
-        f(full);
-      });
-    });
-  }
 
   void giveSequences() {
     int64_t axis = op.getAxis();
@@ -113,7 +100,7 @@ private:
   void writeOutputs() {
     for (auto [n, output] : llvm::enumerate(outputs)) {
       Value value = yield.getValues()[states.size() + n];
-      eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
+      e.eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
         Value v = e.element(value, at);
         v = whileRunning(v, e.constant(getElementTypeOrSelf(v), 0), at);
         Indices to(at);
@@ -147,7 +134,7 @@ private:
     for (auto &[k, buffer] : swapped) {
       Value value = yield.getValues()[k];
       const Buffer &aside = buffer;
-      eachElement(aside.dims, [&](ArrayRef<Index> at) {
+      e.eachElement(aside.dims, [&](ArrayRef<Index> at) {
         e.store(e.element(value, at), aside, at);
       });
     }
@@ -155,7 +142,7 @@ private:
       Value value = yield.getValues()[k];
       if (stateBehind(value) == k)
         continue;
-      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+      e.eachElement(states[k].dims, [&](ArrayRef<Index> at) {
         auto it = swapped.find(k);
         Value v =
             it != swapped.end() ? e.load(it->second, at) : e.element(value, at);

@@ -11,7 +11,7 @@ struct KernelEmitter::ScopeGuard {
   KernelEmitter &e;
   OpBuilder::InsertionGuard guard;
   ScopeGuard(KernelEmitter &e, Block *block, Value mask) : e(e), guard(e.b) {
-    e.scopes.push_back({block, mask, {}});
+    e.scopes.push_back({block, mask, {}, {}});
     if (block->mightHaveTerminator())
       e.b.setInsertionPoint(block->getTerminator());
     else
@@ -25,7 +25,7 @@ KernelEmitter::KernelEmitter(Location loc, Block *entry, int64_t lanes,
     : b(loc, loc.getContext()), lanes(lanes), registers(registers),
       entry(entry) {
   b.setInsertionPointToEnd(entry);
-  scopes.push_back({entry, Value(), {}});
+  scopes.push_back({entry, Value(), {}, {}});
 }
 
 //===----------------------------------------------------------------------===//
@@ -383,6 +383,27 @@ void KernelEmitter::laneLoop(Value size, function_ref<void(Index)> body) {
   });
 }
 
+void KernelEmitter::eachElement(ArrayRef<Dim> dims,
+                                function_ref<void(ArrayRef<Index>)> body) {
+  if (dims.empty())
+    return body({});
+  loop(idx(0), dim(numElements(dims.drop_back())), 1, [&](Value row) {
+    Indices at = delinearize(uniform(row), dims.drop_back());
+    laneLoop(dims.back(), [&](Index i) {
+      Indices full(at);
+      full.push_back(i);
+      body(full);
+    });
+  });
+}
+
+Value KernelEmitter::firstLanes(Value count) {
+  count = arith::MaxSIOp::create(b, count, idx(0));
+  count = minIndex(count, idx(lanes));
+  return vector::CreateMaskOp::create(b, vectorOf(b.getI1Type()),
+                                      ValueRange(count));
+}
+
 SmallVector<Value>
 KernelEmitter::branch(Value condition, TypeRange types,
                       function_ref<SmallVector<Value>()> then,
@@ -414,7 +435,7 @@ void KernelEmitter::when(Value condition, function_ref<void()> then) {
 Value KernelEmitter::masked(Value mask, function_ref<Value()> body) {
   if (Value outer = currentMask())
     mask = arith::AndIOp::create(b, outer, mask);
-  scopes.push_back({b.getInsertionBlock(), mask, {}});
+  scopes.push_back({b.getInsertionBlock(), mask, {}, {}});
   Value v = body();
   scopes.pop_back();
   return v;

@@ -171,6 +171,14 @@ public:
                                                              mlir::ValueRange)>
                body);
   void laneLoop(mlir::Value size, llvm::function_ref<void(Index)> body);
+  /// Walks all elements of a shape, lanes over the last axis.
+  void eachElement(llvm::ArrayRef<Dim> dims,
+                   llvm::function_ref<void(llvm::ArrayRef<Index>)> body);
+  /// The mask of the first `count` lanes: none below 0, all from `lanes` on.
+  mlir::Value firstLanes(mlir::Value count);
+  /// Rows of a register tile: with two vectors a row, the accumulators and the
+  /// panel's vectors fill the registers (6 x 16 on AVX2: 12 + 2 of 16).
+  int64_t tileRows() const { return registers >= 32 ? 12 : 6; }
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,
          llvm::function_ref<llvm::SmallVector<mlir::Value>()> then,

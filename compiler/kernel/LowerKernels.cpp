@@ -23,7 +23,7 @@ using namespace mlir;
 
 namespace mapsto {
 
-Dim gridOf(const Group &group, int64_t registers) {
+Dim gridOf(const Group &group) {
   Operation *anchor = group.anchor;
   switch (group.kind) {
   case KernelKind::map:
@@ -31,7 +31,7 @@ Dim gridOf(const Group &group, int64_t registers) {
   case KernelKind::conv:
     return gridOfLoops(group);
   case KernelKind::matmul:
-    return gridOfMatmul(group, registers);
+    return gridOfMatmul(group);
   case KernelKind::attention:
     return gridOfAttention(cast<AttentionOp>(anchor));
   case KernelKind::cumulative:
@@ -142,8 +142,7 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
     function->setAttr(kKernelKindAttr, kernel.getKindAttr());
-    function->setAttr(kGridAttr,
-                      b.getStringAttr(gridOf(group, registers).str()));
+    function->setAttr(kGridAttr, b.getStringAttr(gridOf(group).str()));
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     function->setAttr(kFusedAttr, b.getArrayAttr(fused));
     SmallVector<Attribute> sites;

@@ -138,22 +138,14 @@ Value concat(KernelEmitter &e, ConcatOp op, ArrayRef<Index> indices) {
   }
   for (size_t k = op.getParts().size(); k-- > 0;) {
     Value part = op.getParts()[k];
-    Value lower = e.dim(starts[k]);
     Value inside = e.below(indices[axis], e.dim(starts[k] + dimOf(part, axis)));
     if (k > 0) {
-      Value from = e.atLeast(indices[axis], lower);
+      Value from = e.atLeast(indices[axis], e.dim(starts[k]));
       inside = arith::AndIOp::create(e.b, inside, from);
     }
     Indices at(indices);
     result = guardedAt(e, indices, inside, result, [&] {
-      Index &index = at[axis];
-      if (index.kind == Index::Uniform)
-        index = e.uniform(e.sub(index.value, lower));
-      else if (index.kind == Index::Lanes)
-        index = {e.sub(index.value, lower), Index::Lanes, false};
-      else
-        index = {e.sub(index.value, e.indexVector(e.uniform(lower))),
-                 Index::Vector};
+      at[axis] = e.addIndex(at[axis], e.uniform(e.dim(Dim(0) - starts[k])));
       return e.element(part, at);
     });
   }
@@ -176,14 +168,7 @@ Value pad(KernelEmitter &e, PadOp op, ArrayRef<Index> indices) {
       continue;
     both(e.atLeast(at[axis], e.dim(low[axis])));
     both(e.below(at[axis], e.dim(low[axis] + dims[axis])));
-    Value shift = e.dim(low[axis]);
-    if (at[axis].kind == Index::Uniform)
-      at[axis] = e.uniform(e.sub(at[axis].value, shift));
-    else if (at[axis].kind == Index::Lanes)
-      at[axis] = {e.sub(at[axis].value, shift), Index::Lanes, false};
-    else
-      at[axis] = {e.sub(at[axis].value, e.indexVector(e.uniform(shift))),
-                  Index::Vector};
+    at[axis] = e.addIndex(at[axis], e.uniform(e.dim(Dim(0) - low[axis])));
   }
   if (!inside)
     return e.element(op.getX(), at);

@@ -219,19 +219,10 @@ Value conv1d(KernelEmitter &e, Conv1dOp op, ArrayRef<Index> indices) {
       [&](Value k) -> std::pair<Index, Value> {
         Value shift =
             e.sub(e.mul(k, e.idx(op.getDilation())), e.idx(op.getPadLow()));
-        Index at = e.mulIndex(indices[2], Dim(op.getStride()));
-        Value position;
-        if (at.kind == Index::Uniform) {
-          at = e.uniform(e.add(at.value, shift));
-          position = at.value;
-        } else if (at.kind == Index::Lanes) {
-          at = {e.add(at.value, shift), Index::Lanes, false};
-          position = e.indexVector(at);
-        } else {
-          at = {e.add(at.value, e.indexVector(e.uniform(shift))),
-                Index::Vector};
-          position = at.value;
-        }
+        Index at = e.addIndex(e.mulIndex(indices[2], Dim(op.getStride())),
+                              e.uniform(shift));
+        Value position =
+            at.kind == Index::Uniform ? at.value : e.indexVector(at);
         return {at, inRange(e, position, length)};
       },
       [&](Value c, Value k) {
