@@ -26,10 +26,15 @@ namespace mapsto {
 
 namespace {
 
-/// Queries and keys of a block: the scores (48 x 256 f32 = 48 KB) stay in L2,
-/// a panel of keys in L1.
-constexpr int64_t kQueryBlock = 48;
+/// Queries and keys of a block: the scores (96 x 256 f32 = 96 KB) stay in L2,
+/// a panel of keys in L1. So many queries share the packing of the keys that it
+/// costs 2 % of what is done with them.
+constexpr int64_t kQueryBlock = 96;
 constexpr int64_t kKeyBlock = 256;
+
+Dim queryBlocks(const Dim &queries) {
+  return Dim::ceilDiv(queries, Dim(kQueryBlock));
+}
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -54,16 +59,26 @@ public:
     if (op.getLogSumExp())
       logSumExp = results.front();
     dotScore = op.getScore().empty();
+    // With the weights asked for, every one of them is written.
+    if (!op.getMask().empty() && !weights &&
+        normalizer != Normalizer::sparsemax)
+      bounds = analyzeMask(op.getMask());
   }
 
   void emit(Value begin, Value end) {
     allocateBlocks();
     Dims grid = batchDims;
-    grid.push_back(Dim::ceilDiv(queries, Dim(kQueryBlock)));
+    grid.push_back(queryBlocks(queries));
+    // Blocks of one size, so that threads share them evenly, in whole tiles.
+    Dim tile = e.tileRows();
+    Value step =
+        e.dim(Dim::ceilDiv(Dim::ceilDiv(queries, Dim::max(grid.back(), Dim(1))),
+                           tile) *
+              tile);
     e.loop(begin, end, 1, [&](Value item) {
       Indices at = e.delinearize(e.uniform(item), grid);
-      firstQuery = e.mul(at.pop_back_val().value, e.idx(kQueryBlock));
-      rows = e.minIndex(e.idx(kQueryBlock), e.sub(e.dim(queries), firstQuery));
+      firstQuery = e.mul(at.pop_back_val().value, step);
+      rows = e.minIndex(step, e.sub(e.dim(queries), firstQuery));
       batch = at;
       keyBatch = groupedBatch(op.getKeys().front());
       valueBatch = groupedBatch(op.getValue());
@@ -81,14 +96,15 @@ private:
   Buffer context;
   std::optional<Buffer> weights, logSumExp;
   bool dotScore;
+  MaskBounds bounds;
 
   // Blocks in scratch.
   Buffer scores, output, maximum, sum, rescale, best, allScores;
   Buffer scaledQuery, keyPanels;
   SmallVector<Buffer> keyColumns;
 
-  // The item at hand.
-  Value firstQuery, rows, firstKey, keyCount;
+  // The item at hand; of the block's keys, a tile's rows see `seenKeys`.
+  Value firstQuery, rows, firstKey, keyCount, seenKeys;
   Indices batch, keyBatch, valueBatch;
 
   Value number(double v) { return e.constant(type, v); }
@@ -111,7 +127,9 @@ private:
     if (dotScore) {
       Dim d = queryDims.back();
       scaledQuery = e.allocate({block, d}, type);
-      keyPanels = e.allocate({Dim(kKeyBlock / panel()), d, Dim(panel())}, type);
+      Dim packed = Dim::ceilDiv(d, Dim(e.lanes)) * Dim(e.lanes);
+      keyPanels =
+          e.allocate({Dim(kKeyBlock / panel()), packed, Dim(panel())}, type);
       return;
     }
     for (Value key : op.getKeys())
@@ -142,12 +160,38 @@ private:
     e.loop(e.idx(0), rows, 1, body);
   }
 
-  /// Register tiles over the block's rows, then the rest row by row.
+  /// So few rows are done one by one, rather than as a tile of rows that are
+  /// mostly not there.
+  int64_t fewRows() const { return e.tileRows() / 4; }
+  bool isFew() const {
+    std::optional<int64_t> known = queries.constant();
+    return known && *known <= fewRows();
+  }
+
+  /// Register tiles over the block's rows, the last one perhaps with rows past
+  /// the end, or a few rows one by one.
   void eachTile(function_ref<void(Value row, int64_t count)> body) {
     int64_t tile = e.tileRows();
-    Value whole = e.sub(rows, arith::RemUIOp::create(e.b, rows, e.idx(tile)));
-    e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
+    Value whole = e.idx(0);
+    if (!isFew()) {
+      Value rest = arith::RemUIOp::create(e.b, rows, e.idx(tile));
+      Value many = e.less(e.idx(fewRows()), rest);
+      Value added = arith::SelectOp::create(e.b, many, e.idx(tile), e.idx(0));
+      whole = e.add(e.sub(rows, rest), added);
+      e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
+    }
     e.loop(whole, rows, 1, [&](Value row) { body(row, 1); });
+  }
+
+  /// How many of the block's keys the mask can leave to some of these rows.
+  Value keysSeenBy(Value row, int64_t count) {
+    Value end = keyCount;
+    for (const Dim &ahead : bounds.ahead) {
+      Value last = e.add(e.add(firstQuery, row), e.idx(count));
+      Value own = e.sub(e.add(last, e.dim(ahead)), firstKey);
+      end = e.minIndex(end, arith::MaxSIOp::create(e.b, own, e.idx(0)));
+    }
+    return end;
   }
 
   //===--------------------------------------------------------------------===//
@@ -159,12 +203,16 @@ private:
     KeyRange range = visibleKeys();
     e.loop(range.begin, range.end, kKeyBlock, [&](Value key) {
       firstKey = key;
-      keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(e.dim(keys), key));
+      keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(range.end, key));
       if (dotScore)
         emitDotScores();
       else
         emitRegionScores();
-      eachRow([&](Value row) { finishRow(row); });
+      eachTile([&](Value first, int64_t count) {
+        seenKeys = keysSeenBy(first, count);
+        Value end = e.minIndex(e.add(first, e.idx(count)), rows);
+        e.loop(first, end, 1, [&](Value row) { finishRow(row); });
+      });
       if (normalizer == Normalizer::softmax ||
           normalizer == Normalizer::sigmoid)
         accumulate();
@@ -182,10 +230,6 @@ private:
   /// of the key block on.
   KeyRange visibleKeys() {
     KeyRange range{e.idx(0), e.dim(keys)};
-    // With the weights asked for, every one of them is written.
-    if (op.getMask().empty() || weights || normalizer == Normalizer::sparsemax)
-      return range;
-    MaskBounds bounds = analyzeMask(op.getMask());
     Value lastQuery = e.sub(e.add(firstQuery, rows), e.idx(1));
     for (const Dim &ahead : bounds.ahead) {
       Value end = e.add(e.add(lastQuery, e.dim(ahead)), e.idx(1));
@@ -228,25 +272,31 @@ private:
   // Scores
   //===--------------------------------------------------------------------===//
 
-  /// Keys of the block as [panel of keys][feature][key], zero past the end.
+  /// Keys of the block as [panel of keys][feature][key]; past the end the last
+  /// key again.
   void packKeys() {
     Value key = op.getKeys().front();
-    e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
+    Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
+    e.loop(e.idx(0), keyCount, e.lanes, [&](Value first) {
       Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
-      for (int64_t v = 0; v < panel() / e.lanes; ++v) {
-        Value offset = e.add(first, e.idx(v * e.lanes));
-        Value mask = e.firstLanes(e.sub(keyCount, offset));
-        Index lanes{e.add(firstKey, offset), Index::Lanes, true};
-        e.loop(e.idx(0), e.dim(queryDims.back()), 1, [&](Value d) {
-          Value x = e.masked(mask, [&] {
-            return e.elementVector(key, with(keyBatch, lanes, e.uniform(d)));
-          });
-          e.store(e.convert(x, type), keyPanels,
-                  {e.uniform(which),
-                   e.uniform(d),
-                   {e.idx(v * e.lanes), Index::Lanes, true}});
+      Value within = arith::RemUIOp::create(e.b, first, e.idx(panel()));
+      e.laneLoop(queryDims.back(), [&](Index d) {
+        SmallVector<Value> square;
+        for (int64_t n = 0; n < e.lanes; ++n) {
+          Value own = e.add(firstKey, e.add(first, e.idx(n)));
+          Index at = e.uniform(e.minIndex(own, last));
+          square.push_back(
+              e.convert(e.elementVector(key, with(keyBatch, at, d)), type));
+        }
+        // Features past the last are packed too: they have their place.
+        e.unmasked([&] {
+          for (auto [n, column] : llvm::enumerate(e.transpose(square)))
+            e.store(column, keyPanels,
+                    {e.uniform(which),
+                     e.uniform(e.add(d.value, e.idx(n))),
+                     {within, Index::Lanes, true}});
         });
-      }
+      });
     });
   }
 
@@ -256,30 +306,33 @@ private:
     e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
       Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
       eachTile([&](Value row, int64_t count) {
-        SmallVector<Value> zeros(count * vectors, vector(0));
-        SmallVector<Value> tile = e.loop(
-            e.idx(0), e.dim(queryDims.back()), 1, zeros,
-            [&](Value d, ValueRange carried) {
-              SmallVector<Value> next(carried), k;
-              for (int64_t v = 0; v < vectors; ++v)
-                k.push_back(e.load(keyPanels,
-                                   {e.uniform(which),
-                                    e.uniform(d),
-                                    {e.idx(v * e.lanes), Index::Lanes, true}}));
-              for (int64_t r = 0; r < count; ++r) {
-                Value q = e.splat(
-                    e.load(scaledQuery,
-                           {e.uniform(e.add(row, e.idx(r))), e.uniform(d)}));
+        e.when(e.less(first, keysSeenBy(row, count)), [&] {
+          SmallVector<Value> zeros(count * vectors, vector(0));
+          SmallVector<Value> tile = e.loop(
+              e.idx(0), e.dim(queryDims.back()), 1, zeros,
+              [&](Value d, ValueRange carried) {
+                SmallVector<Value> next(carried), k;
                 for (int64_t v = 0; v < vectors; ++v)
-                  next[r * vectors + v] = e.fma(q, k[v], next[r * vectors + v]);
-              }
-              return next;
-            });
-        for (int64_t r = 0; r < count; ++r)
-          for (int64_t v = 0; v < vectors; ++v)
-            e.store(tile[r * vectors + v], scores,
-                    {e.uniform(e.add(row, e.idx(r))),
-                     {e.add(first, e.idx(v * e.lanes)), Index::Lanes, true}});
+                  k.push_back(e.load(
+                      keyPanels, {e.uniform(which),
+                                  e.uniform(d),
+                                  {e.idx(v * e.lanes), Index::Lanes, true}}));
+                for (int64_t r = 0; r < count; ++r) {
+                  Value q = e.splat(
+                      e.load(scaledQuery,
+                             {e.uniform(e.add(row, e.idx(r))), e.uniform(d)}));
+                  for (int64_t v = 0; v < vectors; ++v)
+                    next[r * vectors + v] =
+                        e.fma(q, k[v], next[r * vectors + v]);
+                }
+                return next;
+              });
+          for (int64_t r = 0; r < count; ++r)
+            for (int64_t v = 0; v < vectors; ++v)
+              e.store(tile[r * vectors + v], scores,
+                      {e.uniform(e.add(row, e.idx(r))),
+                       {e.add(first, e.idx(v * e.lanes)), Index::Lanes, true}});
+        });
       });
     });
   }
@@ -384,7 +437,7 @@ private:
     case Normalizer::sigmoid:
       return sigmoidRow(row);
     case Normalizer::sparsemax:
-      e.laneLoop(keyCount, [&](Index j) {
+      e.laneLoop(seenKeys, [&](Index j) {
         e.store(finishedScore(row, j), allScores,
                 {rowIndex(row), e.addIndex(j, e.uniform(firstKey))});
       });
@@ -395,7 +448,7 @@ private:
   /// Finished scores of the block, and their maximum.
   Value finishScores(Value row) {
     Value lanes = e.laneLoop(
-        keyCount, vector(-kInfinity), [&](Index j, ValueRange carried) {
+        seenKeys, vector(-kInfinity), [&](Index j, ValueRange carried) {
           Value s = finishedScore(row, j);
           e.store(s, scores, {rowIndex(row), j});
           if (weights)
@@ -421,7 +474,7 @@ private:
         math::ExpOp::create(e.b, arith::SubFOp::create(e.b, before, reference));
     Value shift = e.splat(reference);
     Value total =
-        e.laneLoop(keyCount, vector(0), [&](Index j, ValueRange carried) {
+        e.laneLoop(seenKeys, vector(0), [&](Index j, ValueRange carried) {
           Value s = e.load(scores, {rowIndex(row), j});
           Value p =
               math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
@@ -438,7 +491,7 @@ private:
   }
 
   void sigmoidRow(Value row) {
-    e.laneLoop(keyCount, [&](Index j) {
+    e.laneLoop(seenKeys, [&](Index j) {
       Value s = finishedScore(row, j);
       Value exp = math::ExpOp::create(e.b, arith::NegFOp::create(e.b, s));
       Value p = arith::DivFOp::create(
@@ -461,7 +514,7 @@ private:
       Value wanted = e.splat(blockMaximum);
       Value nones = e.splat(none);
       Value lanes =
-          e.laneLoop(keyCount, nones, [&](Index j, ValueRange carried) {
+          e.laneLoop(seenKeys, nones, [&](Index j, ValueRange carried) {
             Value s = e.load(scores, {rowIndex(row), j});
             Value hit = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, s,
                                               wanted);
@@ -573,7 +626,8 @@ private:
                 e.b, e.splat(e.load(output, {at, d})), factor));
         }
         sums = e.loop(
-            e.idx(0), keyCount, 1, sums, [&](Value j, ValueRange carried) {
+            e.idx(0), keysSeenBy(row, count), 1, sums,
+            [&](Value j, ValueRange carried) {
               SmallVector<Value> next(carried), values;
               Index key = e.uniform(e.add(firstKey, j));
               for (Index d : lanes)
@@ -685,7 +739,7 @@ private:
 Dim gridOfAttention(AttentionOp op) {
   Dims dims = dimsOf(op.getQueries().front());
   return numElements(ArrayRef(dims).drop_back(2)) *
-         Dim::ceilDiv(dims[dims.size() - 2], Dim(kQueryBlock));
+         queryBlocks(dims[dims.size() - 2]);
 }
 
 void emitAttention(KernelEmitter &e, AttentionOp op, ArrayRef<Buffer> results,

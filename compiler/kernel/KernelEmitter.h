@@ -121,6 +121,8 @@ public:
   mlir::Value combine(ReduceKind kind, mlir::Value x, mlir::Value y);
   /// The value that changes nothing.
   mlir::Value identity(ReduceKind kind, mlir::Type elementType);
+  /// As many vectors as lanes, seen as rows of a square: its columns.
+  llvm::SmallVector<mlir::Value> transpose(llvm::ArrayRef<mlir::Value> rows);
   /// A vector's lanes combined.
   mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
   /// Element type that sums of this type are kept in.
@@ -186,6 +188,8 @@ public:
   void when(mlir::Value condition, llvm::function_ref<void()> then);
   /// Runs `body` with lanes outside `mask` (also) switched off.
   mlir::Value masked(mlir::Value mask, llvm::function_ref<mlir::Value()> body);
+  /// Runs `body` with all lanes switched on.
+  void unmasked(llvm::function_ref<void()> body);
   mlir::Value currentMask() const { return scopes.back().mask; }
   /// Forgets what was remembered: memory it was read from has changed.
   void forget();
