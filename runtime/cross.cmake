@@ -1,5 +1,6 @@
 # The runtime for the other architecture, where its C library's headers are at hand (Debian: libc6-dev-arm64-cross,
-# libgcc-12-dev-arm64-cross, libstdc++-12-dev-arm64-cross): `mapsto compile --cpu` then makes executables for it.
+# libgcc-12-dev-arm64-cross, libstdc++-12-dev-arm64-cross): `mapsto compile --target-triple` then makes executables for
+# it.
 
 set(MAPSTO_AARCH64 OFF)
 if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

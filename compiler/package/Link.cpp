@@ -25,14 +25,16 @@ struct Platform {
   const char *loader;
   const char *multiarch;
   const char *compiler; ///< a cross compiler's name, for the fallback
+  const char *package;  ///< Debian's of the C library's files to link with
 };
 
 const Platform &platformOf(const Target &target) {
   static const Platform x86 = {"elf_x86_64", "/lib64/ld-linux-x86-64.so.2",
-                               "x86_64-linux-gnu", "x86_64-linux-gnu-gcc"};
+                               "x86_64-linux-gnu", "x86_64-linux-gnu-gcc",
+                               "libc6-dev"};
   static const Platform aarch64 = {"aarch64linux", "/lib/ld-linux-aarch64.so.1",
-                                   "aarch64-linux-gnu",
-                                   "aarch64-linux-gnu-gcc"};
+                                   "aarch64-linux-gnu", "aarch64-linux-gnu-gcc",
+                                   "libc6-dev-arm64-cross"};
   return target.isX86() ? x86 : aarch64;
 }
 
@@ -184,8 +186,9 @@ std::optional<std::vector<std::string>> lldArguments(const LinkJob &job,
 bool linkWithLld(const LinkJob &job, const Target &target, std::string &error) {
   auto arguments = lldArguments(job, target);
   if (!arguments) {
-    error = "the C library's start files were not found (on Debian: package "
-            "libc6-dev)";
+    error = "the C library's start files for " + target.triple +
+            " were not found (on Debian: package " +
+            platformOf(target).package + ")";
     return false;
   }
   std::vector<const char *> pointers;

@@ -37,6 +37,17 @@ std::optional<std::string> findRuntime(const Target &target,
   return std::nullopt;
 }
 
+/// What to do where findRuntime finds none.
+std::string runtimeHint(const Target &target) {
+  std::string hint = "hint: give its folder in MAPSTO_RUNTIME, or make only "
+                     "the object with --emit obj";
+  if (!target.isX86())
+    hint += "; a build of Mapsto makes it where the C library of aarch64 is "
+            "installed (on Debian: packages libc6-dev-arm64-cross and "
+            "libstdc++-12-dev-arm64-cross)";
+  return hint;
+}
+
 int writePhase(Model &model, Phase phase, const std::string &output) {
   if (output.empty() || output == "-")
     return printPhase(model, phase, llvm::outs()) ? kDone : kBadInput;
@@ -90,8 +101,7 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
     auto folder = findRuntime(model->target, program);
     if (!folder)
       return fail("there is no runtime library for " + model->target.triple +
-                  " beside `mapsto`; its folder can be given in "
-                  "MAPSTO_RUNTIME, or --emit obj makes only the object");
+                  " beside `mapsto`\n  " + runtimeHint(model->target));
     package.runtimeFolder = *folder;
   }
   // Before the work, whether its result can be written at all.
