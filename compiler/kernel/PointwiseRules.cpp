@@ -46,11 +46,17 @@ Value sign(Operands &o) {
   return arith::SelectOp::create(b, positive, one, v);
 }
 
+/// By exp(-|x|), which cannot overflow: what is tiny for x far below 0 is then
+/// right to the last denormal.
 Value sigmoid(Operands &o) {
   auto &b = o.e.b;
-  Value one = o.constant(1);
-  Value e = math::ExpOp::create(b, arith::NegFOp::create(b, o.x()));
-  return arith::DivFOp::create(b, one, arith::AddFOp::create(b, one, e));
+  Value zero = o.constant(0), one = o.constant(1);
+  Value magnitude = math::AbsFOp::create(b, o.x());
+  Value e = math::ExpOp::create(b, arith::NegFOp::create(b, magnitude));
+  Value negative =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, o.x(), zero);
+  Value top = arith::SelectOp::create(b, negative, e, one);
+  return arith::DivFOp::create(b, top, arith::AddFOp::create(b, one, e));
 }
 
 /// x - floor(x / y) * y, which has the divisor's sign.
