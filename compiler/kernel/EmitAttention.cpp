@@ -80,7 +80,6 @@ public:
       firstQuery = e.mul(at.pop_back_val().value, step);
       rows = e.minIndex(step, e.sub(e.dim(queries), firstQuery));
       batch = at;
-      keyBatch = groupedBatch(op.getKeys().front());
       valueBatch = groupedBatch(op.getValue());
       emitQueryBlock();
     });
@@ -105,7 +104,7 @@ private:
 
   // The item at hand; of the block's keys, a tile's rows see `seenKeys`.
   Value firstQuery, rows, firstKey, keyCount, seenKeys;
-  Indices batch, keyBatch, valueBatch;
+  Indices batch, valueBatch;
 
   Value number(double v) { return e.constant(type, v); }
   Value vector(double v) { return e.splat(number(v)); }
@@ -127,14 +126,15 @@ private:
     if (dotScore) {
       Dim d = queryDims.back();
       scaledQuery = e.allocate({block, d}, type);
-      Dim packed = Dim::ceilDiv(d, Dim(e.lanes)) * Dim(e.lanes);
       keyPanels =
-          e.allocate({Dim(kKeyBlock / panel()), packed, Dim(panel())}, type);
+          e.allocate({Dim(kKeyBlock / panel()),
+                      packedFeatures(op.getKeys().front()), Dim(panel())},
+                     type);
       return;
     }
     for (Value key : op.getKeys())
       keyColumns.push_back(
-          e.allocate({dimsOf(key).back(), Dim(kKeyBlock)}, type));
+          e.allocate({packedFeatures(key), Dim(kKeyBlock)}, type));
   }
 
   /// The batch index of a key or value: with grouped queries several query
@@ -168,19 +168,30 @@ private:
     return known && *known <= fewRows();
   }
 
-  /// Register tiles over the block's rows, the last one perhaps with rows past
-  /// the end, or a few rows one by one.
-  void eachTile(function_ref<void(Value row, int64_t count)> body) {
+  /// Rows [0, tiledRows) are done as register tiles, the last one perhaps with
+  /// rows past the end, and a few rows after them one by one.
+  Value tiledRows() {
+    if (isFew())
+      return e.idx(0);
     int64_t tile = e.tileRows();
-    Value whole = e.idx(0);
-    if (!isFew()) {
-      Value rest = arith::RemUIOp::create(e.b, rows, e.idx(tile));
-      Value many = e.less(e.idx(fewRows()), rest);
-      Value added = arith::SelectOp::create(e.b, many, e.idx(tile), e.idx(0));
-      whole = e.add(e.sub(rows, rest), added);
-      e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
-    }
-    e.loop(whole, rows, 1, [&](Value row) { body(row, 1); });
+    Value rest = arith::RemUIOp::create(e.b, rows, e.idx(tile));
+    Value many = e.less(e.idx(fewRows()), rest);
+    Value added = arith::SelectOp::create(e.b, many, e.idx(tile), e.idx(0));
+    return e.add(e.sub(rows, rest), added);
+  }
+
+  using RowsBody = function_ref<void(Value row, int64_t count)>;
+  void eachWholeTile(RowsBody body) {
+    if (!isFew())
+      e.loop(e.idx(0), tiledRows(), e.tileRows(),
+             [&](Value row) { body(row, e.tileRows()); });
+  }
+  void eachSingleRow(RowsBody body) {
+    e.loop(tiledRows(), rows, 1, [&](Value row) { body(row, 1); });
+  }
+  void eachTile(RowsBody body) {
+    eachWholeTile(body);
+    eachSingleRow(body);
   }
 
   /// How many of the block's keys the mask can leave to some of these rows.
@@ -272,35 +283,84 @@ private:
   // Scores
   //===--------------------------------------------------------------------===//
 
-  /// Keys of the block as [panel of keys][feature][key]; past the end the last
-  /// key again.
-  void packKeys() {
-    Value key = op.getKeys().front();
+  /// The block's keys transposed: a vector of keys from `first` on for each
+  /// feature. Past the end the last key is repeated; features past the last are
+  /// given too, and have their place.
+  void
+  eachColumn(Value key,
+             function_ref<void(Value first, Value feature, Value column)> put) {
     Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
     e.loop(e.idx(0), keyCount, e.lanes, [&](Value first) {
-      Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
-      Value within = arith::RemUIOp::create(e.b, first, e.idx(panel()));
-      e.laneLoop(queryDims.back(), [&](Index d) {
+      e.laneLoop(dimsOf(key).back(), [&](Index d) {
         SmallVector<Value> square;
-        for (int64_t n = 0; n < e.lanes; ++n) {
-          Value own = e.add(firstKey, e.add(first, e.idx(n)));
-          Index at = e.uniform(e.minIndex(own, last));
-          square.push_back(
-              e.convert(e.elementVector(key, with(keyBatch, at, d)), type));
-        }
-        // Features past the last are packed too: they have their place.
+        for (int64_t n = 0; n < e.lanes; ++n)
+          square.push_back(keyVector(key, e.add(first, e.idx(n)), last, d));
         e.unmasked([&] {
           for (auto [n, column] : llvm::enumerate(e.transpose(square)))
-            e.store(column, keyPanels,
-                    {e.uniform(which),
-                     e.uniform(e.add(d.value, e.idx(n))),
-                     {within, Index::Lanes, true}});
+            put(first, e.add(d.value, e.idx(n)), column);
         });
       });
     });
   }
 
+  Value keyVector(Value key, Value inBlock, Value last, Index d) {
+    Index at = e.uniform(e.minIndex(e.add(firstKey, inBlock), last));
+    return e.convert(e.elementVector(key, with(groupedBatch(key), at, d)),
+                     type);
+  }
+
+  /// Features as packed: whole vectors.
+  Dim packedFeatures(Value key) {
+    return Dim::ceilDiv(dimsOf(key).back(), Dim(e.lanes)) * Dim(e.lanes);
+  }
+
+  /// Keys of the block as [panel of keys][feature][key].
+  void packKeys() {
+    eachColumn(
+        op.getKeys().front(), [&](Value first, Value feature, Value column) {
+          auto [which, within] =
+              e.divIndex({first, Index::Lanes, true}, Dim(panel()));
+          e.store(column, keyPanels, {which, e.uniform(feature), within});
+        });
+  }
+
   void emitDotScores() {
+    if (!isFew())
+      e.when(e.less(e.idx(fewRows()), rows), [&] { emitTiledDotScores(); });
+    e.when(e.less(rows, e.idx(fewRows() + 1)), [&] { emitFewDotScores(); });
+  }
+
+  /// Scores of rows too few to pack the keys for: lanes over the features, and
+  /// as many keys at a time as there are lanes.
+  void emitFewDotScores() {
+    Value key = op.getKeys().front();
+    Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
+    e.loop(e.idx(0), keyCount, e.lanes, [&](Value first) {
+      eachRow([&](Value row) {
+        SmallVector<Value> sums(e.lanes, vector(0));
+        sums = e.laneLoop(
+            queryDims.back(), sums, [&](Index d, ValueRange carried) {
+              SmallVector<Value> next(carried);
+              Value q = e.load(scaledQuery, {rowIndex(row), d});
+              for (int64_t n = 0; n < e.lanes; ++n) {
+                Value k = keyVector(key, e.add(first, e.idx(n)), last, d);
+                next[n] = e.fma(q, k, next[n]);
+                if (Value mask = e.currentMask())
+                  next[n] =
+                      arith::SelectOp::create(e.b, mask, next[n], carried[n]);
+              }
+              return next;
+            });
+        sums = e.transpose(sums);
+        for (size_t n = sums.size() / 2; n > 0; n /= 2)
+          for (size_t k = 0; k < n; ++k)
+            sums[k] = e.combine(ReduceKind::sum, sums[k], sums[k + n]);
+        e.store(sums[0], scores, {rowIndex(row), {first, Index::Lanes, true}});
+      });
+    });
+  }
+
+  void emitTiledDotScores() {
     packKeys();
     int64_t vectors = panel() / e.lanes;
     e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
@@ -340,15 +400,9 @@ private:
   /// The score region, one query against a vector of keys.
   void emitRegionScores() {
     for (auto [n, key] : llvm::enumerate(op.getKeys()))
-      e.loop(e.idx(0), e.dim(dimsOf(key).back()), 1, [&](Value u) {
-        e.laneLoop(keyCount, [&](Index j) {
-          Value x = e.convert(
-              e.elementVector(key, with(groupedBatch(key),
-                                        e.addIndex(j, e.uniform(firstKey)),
-                                        e.uniform(u))),
-              type);
-          e.store(x, keyColumns[n], {e.uniform(u), j});
-        });
+      eachColumn(key, [&](Value first, Value feature, Value column) {
+        e.store(column, keyColumns[n],
+                {e.uniform(feature), {first, Index::Lanes, true}});
       });
 
     Block &region = op.getScore().front();
@@ -613,57 +667,75 @@ private:
   // Output
   //===--------------------------------------------------------------------===//
 
-  /// O = O * rescale + P V, a register tile at a time.
+  /// O = O * rescale + P V.
   void accumulate() {
-    auto columns = [&](ArrayRef<Index> lanes) {
-      eachTile([&](Value row, int64_t count) {
-        SmallVector<Value> sums;
-        for (int64_t r = 0; r < count; ++r) {
-          Index at = e.uniform(e.add(row, e.idx(r)));
-          Value factor = e.splat(e.load(rescale, {at}));
-          for (Index d : lanes)
-            sums.push_back(arith::MulFOp::create(
-                e.b, e.splat(e.load(output, {at, d})), factor));
-        }
-        sums = e.loop(
-            e.idx(0), keysSeenBy(row, count), 1, sums,
-            [&](Value j, ValueRange carried) {
-              SmallVector<Value> next(carried), values;
-              Index key = e.uniform(e.add(firstKey, j));
-              for (Index d : lanes)
-                values.push_back(e.convert(
-                    e.elementVector(op.getValue(), with(valueBatch, key, d)),
-                    type));
-              for (int64_t r = 0; r < count; ++r) {
-                Value p = e.splat(e.load(
-                    scores, {e.uniform(e.add(row, e.idx(r))), e.uniform(j)}));
-                for (size_t v = 0; v < lanes.size(); ++v)
-                  next[r * lanes.size() + v] =
-                      e.fma(p, values[v], next[r * lanes.size() + v]);
-              }
-              return next;
-            });
-        for (int64_t r = 0; r < count; ++r)
-          for (auto [v, d] : llvm::enumerate(lanes))
-            e.store(sums[r * lanes.size() + v], output,
-                    {e.uniform(e.add(row, e.idx(r))), d});
-      });
+    auto tile = [&](ArrayRef<Index> columns) {
+      return [=, this](Value row, int64_t count) {
+        accumulateTile(row, count, columns);
+      };
     };
-    // Pairs of vectors where the size is known to allow it.
+    int64_t pair = panel() / e.lanes;
+    if (!isFew())
+      eachColumns(
+          pair, [&](ArrayRef<Index> columns) { eachWholeTile(tile(columns)); });
+    // A single row wants enough sums to hide how long one addition takes.
+    eachColumns(4 * pair,
+                [&](ArrayRef<Index> columns) { eachSingleRow(tile(columns)); });
+  }
+
+  /// Walks the features, up to so many vectors at a time where their number is
+  /// known to allow it.
+  void eachColumns(int64_t most, function_ref<void(ArrayRef<Index>)> body) {
     std::optional<int64_t> known = features.constant();
-    int64_t pairs = known ? *known / panel() * panel() : 0;
-    if (pairs > 0)
-      e.loop(e.idx(0), e.idx(pairs), panel(), [&](Value d) {
-        columns({{d, Index::Lanes, true},
-                 {e.add(d, e.idx(e.lanes)), Index::Lanes, true}});
+    int64_t vectors = std::min(most, known ? *known / e.lanes : 0);
+    int64_t step = vectors * e.lanes;
+    int64_t whole = vectors > 0 ? *known / step * step : 0;
+    if (whole > 0)
+      e.loop(e.idx(0), e.idx(whole), step, [&](Value d) {
+        Indices columns;
+        for (int64_t v = 0; v < vectors; ++v)
+          columns.push_back({e.add(d, e.idx(v * e.lanes)), Index::Lanes, true});
+        body(columns);
       });
-    if (known && pairs == *known)
+    if (known && whole == *known)
       return;
-    e.laneLoop(features - Dim(pairs), [&](Index d) {
-      if (pairs > 0)
-        d = {e.add(d.value, e.idx(pairs)), Index::Lanes, true};
-      columns({d});
+    e.laneLoop(features - Dim(whole), [&](Index d) {
+      body({{e.add(d.value, e.idx(whole)), Index::Lanes, true}});
     });
+  }
+
+  void accumulateTile(Value row, int64_t count, ArrayRef<Index> columns) {
+    SmallVector<Value> sums;
+    for (int64_t r = 0; r < count; ++r) {
+      Index at = e.uniform(e.add(row, e.idx(r)));
+      Value factor = e.splat(e.load(rescale, {at}));
+      for (Index d : columns)
+        sums.push_back(arith::MulFOp::create(
+            e.b, e.splat(e.load(output, {at, d})), factor));
+    }
+    sums = e.loop(
+        e.idx(0), keysSeenBy(row, count), 1, sums,
+        [&](Value j, ValueRange carried) {
+          SmallVector<Value> next(carried), values;
+          Index key = e.uniform(e.add(firstKey, j));
+          for (Index d : columns)
+            values.push_back(e.convert(
+                e.elementVector(op.getValue(), with(valueBatch, key, d)),
+                type));
+          for (int64_t r = 0; r < count; ++r) {
+            Value p = e.splat(e.load(
+                scores, {e.uniform(e.add(row, e.idx(r))), e.uniform(j)}));
+            for (size_t v = 0; v < columns.size(); ++v) {
+              Value &sum = next[r * columns.size() + v];
+              sum = e.fma(p, values[v], sum);
+            }
+          }
+          return next;
+        });
+    for (int64_t r = 0; r < count; ++r)
+      for (auto [v, d] : llvm::enumerate(columns))
+        e.store(sums[r * columns.size() + v], output,
+                {e.uniform(e.add(row, e.idx(r))), d});
   }
 
   void finish() {
