@@ -79,7 +79,191 @@ def product(row):
     yield graph.form("gemm", row.inputs, row.outputs)
 
 
-FORMS = dict(product=product)
+def attention(row):
+    heads, length, width, causal = (row.sizes[key] for key in ("heads", "length", "width", "causal"))
+    graph = Graph(opset=23)
+    graph("Attention", "q", "k", "v", to=["y"], is_causal=int(causal))
+    yield graph.form("attention", row.inputs, row.outputs)
+
+    together = {name: value.transpose(0, 2, 1, 3).reshape(1, length, heads * width)
+                for name, value in row.inputs.items()}
+    shape = dict(y=(1, length, heads * width))
+
+    def apart(results):
+        return dict(y=results["y"].reshape(1, length, heads, width).transpose(0, 2, 1, 3))
+
+    graph = Graph()
+    graph("MultiHeadAttention", "q", "k", "v", to=["y"], contributed=True, num_heads=heads,
+          unidirectional=int(causal))
+    yield graph.form("multihead", together, shape, apart)
+    if causal:
+        graph = Graph()
+        graph("GroupQueryAttention", "q", "k", "v", "", "", graph.constant([length - 1], np.int32),
+              graph.constant(length, np.int32), to=["y", "keys", "values"], contributed=True, num_heads=heads,
+              kv_num_heads=heads)
+        cache = (1, heads, length, width)
+        yield graph.form("grouped", together, dict(shape, keys=cache, values=cache), apart)
+    if length > 1024:
+        return  # all scores in memory at once: never the fastest there
+    graph = Graph()
+    scores = graph("MatMul", graph("Mul", "q", graph.constant(width**-0.5)), graph("Transpose", "k", perm=[0, 1, 3, 2]))
+    if causal:
+        scores = graph("Add", scores, graph.constant(np.triu(np.full((length, length), -1e9), 1)))
+    graph("MatMul", graph("Softmax", scores, axis=-1), "v", to=["y"])
+    yield graph.form("plain", row.inputs, row.outputs)
+
+
+# Places of PyTorch's gates in ONNX's order.
+GATE_ORDER = dict(lstm=(0, 3, 1, 2), gru=(1, 0, 2), rnn=(0,))
+
+
+def recurrence(graph, cell, x, w_ih, w_hh, b_ih, b_hh, to, states=()):
+    order, hidden = GATE_ORDER[cell], w_hh.shape[1]
+
+    def gates(value):
+        return np.concatenate([value[i * hidden:(i + 1) * hidden] for i in order])
+
+    options = dict(gru=dict(linear_before_reset=1)).get(cell, {})
+    return graph(cell.upper(), x, graph.constant(gates(w_ih)[None]), graph.constant(gates(w_hh)[None]),
+                 graph.constant(np.concatenate([gates(b_ih), gates(b_hh)])[None]), *(["", *states] if states else []),
+                 to=to, hidden_size=hidden, **options)
+
+
+def layer_weights(row, cell, suffix="_l0"):
+    return [row.weights[f"{cell}.{part}{suffix}"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+
+def recurrent(row):
+    graph, cell = Graph(), row.sizes["cell"]
+    recurrence(graph, cell, "x", *layer_weights(row, cell), to=["y"])
+    steps, batch, hidden = row.outputs["y"]
+    yield graph.form("plain", row.inputs, dict(y=(steps, 1, batch, hidden)))
+
+
+def rnn_linear(row):
+    graph = Graph()
+    last = recurrence(graph, "rnn", graph("Transpose", "x", perm=[1, 0, 2]), *layer_weights(row, "rnn"), to=["", "h"])
+    graph("Gemm", graph("Squeeze", last, graph.integers(0)), graph.constant(row.weights["fc.weight"]),
+          graph.constant(row.weights["fc.bias"]), to=["y"], transB=1)
+    yield graph.form("plain", row.inputs, row.outputs)
+
+
+def lstm_step(row):
+    graph, width, weights = Graph(), row.sizes["width"], row.weights
+    x = graph("Gather", graph.constant(weights["embedding.weight"]), "id")
+    hidden = recurrence(graph, "lstm", x, *layer_weights(row, "cell", ""), to=["", "hn", "cn"], states=("h", "c"))
+    graph("Gemm", graph("Reshape", hidden, graph.integers(1, width)), graph.constant(weights["out.weight"].T),
+          graph.constant(weights["out.bias"]), to=["logits"])
+    state = (1, 1, width)
+    yield graph.form("plain", dict(id=row.inputs["id"].reshape(1, 1), h=row.inputs["h"].reshape(state),
+                                   c=row.inputs["c"].reshape(state)),
+                     dict(row.outputs, hn=state, cn=state))
+
+
+def multihead_plain(graph, x, projection, bias, length, width, heads):
+    """The heads' contexts, side by side again, of self-attention."""
+    parts = []
+    for i, order in enumerate(([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])):
+        part = slice(i * width, (i + 1) * width)
+        y = graph("Reshape", graph.linear(x, projection[part], bias[part]),
+                  graph.integers(1, length, heads, width // heads))
+        parts.append(graph("Transpose", y, perm=order))
+    scores = graph("Mul", graph("MatMul", parts[0], parts[1]), graph.constant((width // heads)**-0.5))
+    context = graph("MatMul", graph("Softmax", scores, axis=-1), parts[2])
+    return graph("Reshape", graph("Transpose", context, perm=[0, 2, 1, 3]), graph.integers(1, length, width))
+
+
+def multihead_fused(graph, x, projection, bias, heads):
+    return graph("Attention", x, graph.constant(projection.T), graph.constant(bias), contributed=True,
+                 num_heads=heads)
+
+
+def layer_plain(graph, x, get, sizes):
+    context = multihead_plain(graph, x, get("self_attn.in_proj_weight"), get("self_attn.in_proj_bias"),
+                              sizes["length"], sizes["width"], sizes["heads"])
+
+    def norm(name, a, b):
+        return graph("LayerNormalization", graph("Add", a, b), graph.constant(get(name + ".weight")),
+                     graph.constant(get(name + ".bias")), axis=-1, epsilon=1e-5)
+
+    def linear(name, value):
+        return graph.linear(value, get(name + ".weight"), get(name + ".bias"))
+
+    y = norm("norm1", x, linear("self_attn.out_proj", context))
+    return norm("norm2", y, linear("linear2", gelu_by_erf(graph, linear("linear1", y))))
+
+
+def layer_fused(graph, x, get, sizes):
+    def norm(name, product, skip, bias):
+        return graph("SkipLayerNormalization", product, skip, graph.constant(get(name + ".weight")),
+                     graph.constant(get(name + ".bias")), graph.constant(get(bias)), contributed=True, epsilon=1e-5)
+
+    context = multihead_fused(graph, x, get("self_attn.in_proj_weight"), get("self_attn.in_proj_bias"), sizes["heads"])
+    y = norm("norm1", graph.linear(context, get("self_attn.out_proj.weight")), x, "self_attn.out_proj.bias")
+    inner = graph("BiasGelu", graph.linear(y, get("linear1.weight")), graph.constant(get("linear1.bias")),
+                  contributed=True)
+    return norm("norm2", graph.linear(inner, get("linear2.weight")), y, "linear2.bias")
+
+
+def encoder(row):
+    for name, layer in (("plain", layer_plain), ("fused", layer_fused)):
+        graph, x = Graph(), "x"
+        for i in range(row.sizes["layers"]):
+            x = layer(graph, x, lambda part, i=i: row.weights[f"encoder.layers.{i}.{part}"], row.sizes)
+        graph("Identity", x, to=["y"])
+        yield graph.form(name, row.inputs, row.outputs)
+
+
+def softmax(row):
+    graph = Graph()
+    graph("Softmax", "x", to=["y"], axis=-1)
+    yield graph.form("plain", row.inputs, row.outputs)
+
+
+def layer_norm(row):
+    graph = Graph()
+    graph("LayerNormalization", "x", graph.constant(row.weights["norm.weight"]),
+          graph.constant(row.weights["norm.bias"]), to=["y"], axis=-1, epsilon=1e-5)
+    yield graph.form("plain", row.inputs, row.outputs)
+
+
+def gelu(row):
+    graph = Graph(opset=20)
+    graph("Gelu", "x", to=["y"], approximate="tanh")
+    yield graph.form("plain", row.inputs, row.outputs)
+    graph = Graph()
+    graph("FastGelu", "x", to=["y"], contributed=True)
+    yield graph.form("fast", row.inputs, row.outputs)
+
+
+def additive(row):
+    graph, w = Graph(), row.weights
+    query = graph("Unsqueeze", graph.linear("query", w["W2.weight"], w["W2.bias"]), graph.integers(1))
+    inner = graph("Tanh", graph("Add", graph.linear("values", w["W1.weight"], w["W1.bias"]), query))
+    weights = graph("Softmax", graph.linear(inner, w["V.weight"], w["V.bias"]), to=["weights"], axis=1)
+    context = graph("MatMul", graph("Transpose", weights, perm=[0, 2, 1]), "values")
+    graph("Squeeze", context, graph.integers(1), to=["context"])
+    yield graph.form("plain", row.inputs, dict(row.outputs, weights=(*row.outputs["weights"], 1)))
+
+
+def classifier(row):
+    w, width, heads = row.weights, row.sizes["width"], row.sizes["heads"]
+    for form in ("plain", "fused"):
+        graph = Graph()
+        words = graph("Gather", graph.constant(w["embedding.weight"]), "ids")
+        x = graph("Relu", graph.linear(graph("ReduceMean", words, axes=[1]), w["dense.weight"], w["dense.bias"]))
+        projection, bias = w["mha.in_proj_weight"], w["mha.in_proj_bias"]
+        context = (multihead_plain(graph, x, projection, bias, 1, width, heads) if form == "plain" else
+                   multihead_fused(graph, x, projection, bias, heads))
+        y = graph.linear(context, w["mha.out_proj.weight"], w["mha.out_proj.bias"])
+        y = graph("Reshape", y, graph.integers(1, width))
+        graph("Softmax", graph("Gemm", y, graph.constant(w["out.weight"].T), graph.constant(w["out.bias"])),
+              to=["probs"], axis=-1)
+        yield graph.form(form, row.inputs, row.outputs)
+
+
+KINDS = (product, attention, recurrent, rnn_linear, lstm_step, encoder, softmax, layer_norm, gelu, additive, classifier)
+FORMS = {function.__name__: function for function in KINDS}
 
 
 def forms(row):
