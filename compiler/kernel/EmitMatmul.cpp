@@ -83,7 +83,9 @@ public:
     Dim rowBlocks = Dim::ceilDiv(p.rows, Dim(kRowsPerItem));
     Dim columnBlocks = Dim::ceilDiv(p.n, Dim(kColumnsPerItem));
     if (!p.packed && (p.transposed || hasWholeTiles()))
-      packedPanel = e.allocate({p.k, Dim(panel)}, accumulator);
+      packedPanel = e.allocate(
+          {Dim::ceilDiv(p.k, Dim(e.lanes)) * Dim(e.lanes), Dim(panel)},
+          accumulator);
     if (hasWholeTiles())
       packedRows =
           e.allocate({Dim(kRowsPerItem / tile), Dim::ceilDiv(p.k, Dim(e.lanes)),
@@ -204,7 +206,10 @@ private:
             true};
   }
 
+  /// One panel into scratch, its columns beyond the matrix's undefined.
   void packPanel(Index batch, Value column) {
+    if (p.transposed)
+      return packTransposed(batch, column);
     e.loop(e.idx(0), e.dim(p.k), 1, [&](Value k) {
       for (int64_t v = 0; v < vectors; ++v) {
         Index lanes = columnIndex(column, v);
@@ -216,6 +221,30 @@ private:
         e.store(x, *packedPanel,
                 {e.uniform(k), {e.idx(v * e.lanes), Index::Lanes, true}});
       }
+    });
+  }
+
+  /// Squares of as many columns as a vector has lanes: vectors along K are
+  /// read, and vectors along the columns written. Past the last column it is
+  /// repeated; rows past K have their place.
+  void packTransposed(Index batch, Value column) {
+    Value last = e.sub(e.dim(p.n), e.idx(1));
+    e.loop(e.idx(0), e.idx(vectors * e.lanes), e.lanes, [&](Value inPanel) {
+      Value first = e.add(column, inPanel);
+      e.laneLoop(p.k, [&](Index k) {
+        SmallVector<Value> square;
+        for (int64_t n = 0; n < e.lanes; ++n) {
+          Index at = e.uniform(e.minIndex(e.add(first, e.idx(n)), last));
+          Value x = e.elementVector(p.rhs, rhsIndices(batch, k, at));
+          square.push_back(e.convert(x, accumulator));
+        }
+        e.unmasked([&] {
+          for (auto [n, row] : llvm::enumerate(e.transpose(square)))
+            e.store(row, *packedPanel,
+                    {e.uniform(e.add(k.value, e.idx(n))),
+                     {inPanel, Index::Lanes, true}});
+        });
+      });
     });
   }
 
