@@ -2,17 +2,22 @@
 //
 // The time loop runs inside the kernel. Its body is cut into groups as a graph
 // is, each group a stage with its result in scratch; the state lives in the
-// result's memory and is replaced when all stages of a step are done.
+// result's memory and is replaced when all stages of a step are done. Where the
+// body treats the rows of the batch apart, an item of the grid is some of them.
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/kernel/GroupEmitter.h"
+#include "compiler/kernel/ScanStages.h"
 
 using namespace mlir;
 
 namespace mapsto {
 
 namespace {
+
+/// Rows of one grid item: each item reads all weights at each step, and does so
+/// in less time than the multiply-adds of this many rows take.
+constexpr int64_t kRowsPerItem = 16;
 
 class ScanEmitter {
 public:
@@ -22,19 +27,22 @@ public:
         states(results.take_front(op.getInits().size())),
         outputs(results.drop_front(op.getInits().size())) {}
 
-  void emit() {
+  void emit(Value begin, Value end) {
     SmallVector<Group> groups = formGroups(body);
-    SmallVector<SmallVector<Buffer>> stages;
-    for (Group &group : groups) {
-      auto &stage = stages.emplace_back();
-      for (Value result : group.root->getResults()) {
-        stage.push_back(e.allocate(dimsOf(result), elementTypeOf(result)));
-      }
+    if (std::optional<Dim> rows = independentRows(op)) {
+      firstRow = e.mul(begin, e.idx(kRowsPerItem));
+      lastRow = e.minIndex(e.mul(end, e.idx(kRowsPerItem)), e.dim(*rows));
+      stages = formStages(groups, e.lanes);
+    } else {
+      for (Group &group : groups)
+        stages.push_back({{group}, {}, {}});
     }
+    for (ScanStage &stage : stages)
+      allocate(stage);
     allocateSwapped();
 
     for (auto [state, init] : llvm::zip_equal(states, op.getInits()))
-      e.eachElement(state.dims, [&](ArrayRef<Index> at) {
+      eachElement(state.dims, [&](ArrayRef<Index> at) {
         e.store(e.element(init, at), state, at);
       });
     for (size_t k = 0; k < states.size(); ++k)
@@ -45,14 +53,8 @@ public:
       KernelEmitter::HoistLimit limit(e);
       time = op.getReverse() ? e.sub(e.sub(count, e.idx(1)), step) : step;
       giveSequences();
-      for (auto [group, stage] : llvm::zip_equal(groups, stages)) {
-        Dim grid = gridOf(group);
-        emitGroup(e, group, stage, e.idx(0), e.dim(grid));
-        for (auto [result, buffer] :
-             llvm::zip_equal(group.root->getResults(), stage))
-          e.buffers[result] = buffer;
-        e.forget();
-      }
+      for (const ScanStage &stage : stages)
+        emitStage(stage);
       writeOutputs();
       replaceStates();
       e.forget();
@@ -67,6 +69,52 @@ private:
   ArrayRef<Buffer> states, outputs;
   llvm::SmallDenseMap<size_t, Buffer> swapped;
   Value time;
+  std::vector<ScanStage> stages;
+  llvm::DenseMap<Operation *, SmallVector<Buffer>> memory; // of a group's root
+  Value firstRow, lastRow; // null where rows are not apart
+
+  void allocate(ScanStage &stage) {
+    if (!stage.gates.empty())
+      allocateSums(e, stage);
+    for (const Group &group : stage.groups) {
+      // What only its own stage reads is in registers.
+      if (stage.groups.size() > 1 && &group == stage.groups.begin())
+        continue;
+      for (Value result : group.root->getResults())
+        memory[group.root].push_back(
+            e.allocate(dimsOf(result), elementTypeOf(result)));
+    }
+  }
+
+  void emitStage(const ScanStage &stage) {
+    const Group &group = stage.groups.front();
+    if (!firstRow) {
+      emitGroup(e, group, memory[group.root], e.idx(0), e.dim(gridOf(group)));
+    } else if (stage.gates.empty()) {
+      emitLoops(e, group, memory[group.root], firstRow, lastRow);
+    } else {
+      SmallVector<Buffer> results;
+      for (const Group &part : stage.groups)
+        llvm::append_range(results, memory[part.root]);
+      emitMatmulStage(e, stage, results, firstRow, lastRow);
+    }
+    for (const Group &part : stage.groups)
+      for (auto [result, buffer] :
+           llvm::zip(part.root->getResults(), memory[part.root]))
+        e.buffers[result] = buffer;
+    e.forget();
+  }
+
+  /// Walks the elements of a shape, of the rows that are ours if they are
+  /// apart.
+  void eachElement(ArrayRef<Dim> dims,
+                   function_ref<void(ArrayRef<Index>)> body) {
+    if (!firstRow)
+      return e.eachElement(dims, body);
+    e.loop(firstRow, lastRow, 1, [&](Value row) {
+      e.laneLoop(dims.back(), [&](Index i) { body({e.uniform(row), i}); });
+    });
+  }
 
   void giveSequences() {
     int64_t axis = op.getAxis();
@@ -100,7 +148,7 @@ private:
   void writeOutputs() {
     for (auto [n, output] : llvm::enumerate(outputs)) {
       Value value = yield.getValues()[states.size() + n];
-      e.eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
+      eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
         Value v = e.element(value, at);
         v = whileRunning(v, e.constant(getElementTypeOrSelf(v), 0), at);
         Indices to(at);
@@ -134,7 +182,7 @@ private:
     for (auto &[k, buffer] : swapped) {
       Value value = yield.getValues()[k];
       const Buffer &aside = buffer;
-      e.eachElement(aside.dims, [&](ArrayRef<Index> at) {
+      eachElement(aside.dims, [&](ArrayRef<Index> at) {
         e.store(e.element(value, at), aside, at);
       });
     }
@@ -142,7 +190,7 @@ private:
       Value value = yield.getValues()[k];
       if (stateBehind(value) == k)
         continue;
-      e.eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
         auto it = swapped.find(k);
         Value v =
             it != swapped.end() ? e.load(it->second, at) : e.element(value, at);
@@ -155,8 +203,14 @@ private:
 
 } // namespace
 
-void emitScan(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results) {
-  ScanEmitter(e, op, results).emit();
+Dim gridOfScan(ScanOp op) {
+  std::optional<Dim> rows = independentRows(op);
+  return rows ? Dim::ceilDiv(*rows, Dim(kRowsPerItem)) : Dim(1);
+}
+
+void emitScan(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results,
+              Value begin, Value end) {
+  ScanEmitter(e, op, results).emit(begin, end);
 }
 
 } // namespace mapsto

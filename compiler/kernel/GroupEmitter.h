@@ -37,7 +37,9 @@ Dim gridOfAttention(AttentionOp op);
 void emitAttention(KernelEmitter &e, AttentionOp op,
                    llvm::ArrayRef<Buffer> results, mlir::Value begin,
                    mlir::Value end);
-void emitScan(KernelEmitter &e, ScanOp op, llvm::ArrayRef<Buffer> results);
+Dim gridOfScan(ScanOp op);
+void emitScan(KernelEmitter &e, ScanOp op, llvm::ArrayRef<Buffer> results,
+              mlir::Value begin, mlir::Value end);
 Dim gridOfCumulative(CumulativeOp op);
 void emitCumulative(KernelEmitter &e, CumulativeOp op, const Buffer &result,
                     mlir::Value begin, mlir::Value end);

@@ -39,6 +39,7 @@ Dim gridOf(const Group &group) {
   case KernelKind::topk:
     return gridOfTopK(cast<TopKOp>(anchor));
   case KernelKind::scan:
+    return gridOfScan(cast<ScanOp>(anchor));
   case KernelKind::scatter:
   case KernelKind::update:
     return 1;
@@ -59,7 +60,7 @@ void emitGroup(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   case KernelKind::attention:
     return emitAttention(e, cast<AttentionOp>(anchor), results, begin, end);
   case KernelKind::scan:
-    return emitScan(e, cast<ScanOp>(anchor), results);
+    return emitScan(e, cast<ScanOp>(anchor), results, begin, end);
   case KernelKind::cumulative:
     return emitCumulative(e, cast<CumulativeOp>(anchor), results[0], begin,
                           end);

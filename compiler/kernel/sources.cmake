@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   kernel/EmitLoops.cpp
   kernel/EmitMatmul.cpp
   kernel/EmitScan.cpp
+  kernel/EmitScanMatmul.cpp
   kernel/IndexArithmetic.cpp
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
@@ -12,4 +13,5 @@ list(APPEND compiler_sources
   kernel/MovementRules.cpp
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
+  kernel/ScanStages.cpp
 )

@@ -1,0 +1,252 @@
+//===- EmitScanMatmul.cpp - A matmul with the gates that read it ----------===//
+//
+// The columns are walked a few units at a time. For these, a register tile of
+// rows by (gates x units) accumulates over all of K; its sums then pass through
+// the gates' arithmetic, row by row. One row alone has too few sums to hide the
+// latency of their additions: it takes more units at a time, or adds up several
+// parts of K side by side.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernel/ScanStages.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+/// Sums kept side by side for one row: two multiply-adds begin each cycle, four
+/// cycles before their results are there.
+constexpr int64_t kSumsOfOneRow = 8;
+
+/// The shape of a stage's register tiles.
+struct Tiling {
+  int64_t gates;
+  /// Vectors of units side by side: in a tile of several rows and in one row.
+  int64_t vectors, vectorsOfOneRow;
+  int64_t rows;
+
+  Tiling(KernelEmitter &e, const ScanStage &stage) : gates(stage.gates.size()) {
+    auto matmul = cast<PackedMatmulOp>(stage.groups.front().anchor);
+    int64_t inPanel = *dimsOf(matmul.getRhs())[2].constant() / e.lanes;
+    std::optional<int64_t> width =
+        dimsOf(stage.groups.back().root->getResult(0))[1].constant();
+    int64_t wanted = width ? llvm::divideCeil(*width, e.lanes) : inPanel;
+    // Power-of-two counts that divide the units.
+    auto fit = [&](int64_t limit) {
+      int64_t count = 1;
+      while (2 * count <= limit && 2 * count <= wanted &&
+             wanted % (2 * count) == 0)
+        count *= 2;
+      return count;
+    };
+    int64_t inTile = gates == 1 && inPanel % 2 == 0 ? 2 : 1;
+    vectors = std::min(inTile, fit(inTile));
+    vectorsOfOneRow = fit(std::max<int64_t>(kSumsOfOneRow / gates, 1));
+    rows = std::max<int64_t>(2 * e.tileRows() / (gates * vectors), 1);
+  }
+};
+
+class ScanMatmulEmitter {
+public:
+  ScanMatmulEmitter(KernelEmitter &e, const ScanStage &stage,
+                    ArrayRef<Buffer> results)
+      : e(e), stage(stage), results(results), tiling(e, stage),
+        matmul(cast<PackedMatmulOp>(stage.groups.front().anchor)) {
+    type = elementTypeOf(matmul.getResult());
+    accumulator = KernelEmitter::accumulatorType(type);
+    units = dimsOf(stage.groups.back().root->getResult(0))[1];
+    panel = *dimsOf(matmul.getRhs())[2].constant();
+  }
+
+  void emit(Value first, Value last) {
+    if (tiling.vectorsOfOneRow == tiling.vectors)
+      return emitRows(first, last);
+    Value isOne = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
+                                        e.sub(last, first), e.idx(1));
+    e.when(isOne, [&] {
+      eachUnits(tiling.vectorsOfOneRow, [&](Value unit) {
+        emitTile(first, 1, unit, tiling.vectorsOfOneRow);
+      });
+    });
+    Value several = e.less(e.idx(1), e.sub(last, first));
+    e.when(several, [&] { emitRows(first, last); });
+  }
+
+private:
+  KernelEmitter &e;
+  const ScanStage &stage;
+  ArrayRef<Buffer> results;
+  Tiling tiling;
+  PackedMatmulOp matmul;
+  Type type, accumulator;
+  Dim units;
+  int64_t panel;
+
+  void eachUnits(int64_t vectors, function_ref<void(Value)> body) {
+    e.loop(e.idx(0), e.dim(units), vectors * e.lanes, body);
+  }
+
+  void emitRows(Value first, Value last) {
+    eachUnits(tiling.vectors, [&](Value unit) {
+      Value row = first;
+      llvm::SmallSetVector<int64_t, 3> sizes;
+      for (int64_t size : {tiling.rows, int64_t(2), int64_t(1)})
+        if (size <= tiling.rows)
+          sizes.insert(size);
+      for (int64_t size : sizes) {
+        Value left = arith::RemUIOp::create(e.b, e.sub(last, row), e.idx(size));
+        Value end = size == 1 ? last : e.sub(last, left);
+        e.loop(row, end, size,
+               [&](Value r) { emitTile(r, size, unit, tiling.vectors); });
+        row = end;
+      }
+    });
+  }
+
+  /// The v-th vector of units from `unit` on.
+  Index unitsAt(Value unit, int64_t v) {
+    Index first{unit, Index::Lanes, true};
+    if (v == 0)
+      return first;
+    return {e.addIndex(first, e.uniform(v * e.lanes)).value, Index::Lanes,
+            true};
+  }
+
+  /// These units' columns of a gate: as reading a slice finds them.
+  Index columnsOf(int64_t gate, Index units) {
+    if (stage.gates[gate] == 0)
+      return units;
+    Index start = e.uniform(e.dim(Dim(stage.gates[gate])));
+    return {e.addIndex(units, start).value, Index::Lanes, true};
+  }
+
+  /// Rows of sums: for each, gate by gate, the vectors of its units.
+  SmallVector<Value> accumulate(ArrayRef<Value> rows, Value unit,
+                                int64_t vectors) {
+    SmallVector<std::pair<Index, Index>> places; // panel, column in it
+    for (int64_t gate = 0; gate < tiling.gates; ++gate)
+      for (int64_t v = 0; v < vectors; ++v)
+        places.push_back(
+            e.divIndex(columnsOf(gate, unitsAt(unit, v)), Dim(panel)));
+    int64_t perRow = places.size();
+    Dim k = dimsOf(matmul.getLhs()).back();
+    int64_t parts = 1;
+    if (rows.size() == 1)
+      while (2 * parts * perRow <= kSumsOfOneRow &&
+             *k.constant() % (2 * parts) == 0)
+        parts *= 2;
+
+    SmallVector<Value> zeros(parts * rows.size() * perRow,
+                             e.splat(e.constant(accumulator, 0)));
+    SmallVector<Value> all = e.loop(
+        e.idx(0), e.dim(k), parts, zeros, [&](Value step, ValueRange carried) {
+          SmallVector<Value> next(carried);
+          auto *sum = next.begin();
+          for (int64_t part = 0; part < parts; ++part) {
+            Index at = e.addIndex(e.uniform(step), e.uniform(part));
+            SmallVector<Value> columns;
+            for (auto [which, column] : places)
+              columns.push_back(
+                  e.convert(e.element(matmul.getRhs(), {which, at, column}),
+                            accumulator));
+            for (Value row : rows) {
+              Value x = e.splat(
+                  e.convert(e.element(matmul.getLhs(), {e.uniform(row), at}),
+                            accumulator));
+              for (Value column : columns) {
+                *sum = e.fma(x, column, *sum);
+                ++sum;
+              }
+            }
+          }
+          return next;
+        });
+    int64_t wanted = rows.size() * perRow;
+    for (int64_t half = all.size() / 2; half >= wanted; half /= 2)
+      for (int64_t i = 0; i < half; ++i)
+        all[i] = e.combine(ReduceKind::sum, all[i], all[half + i]);
+    all.truncate(wanted);
+    return all;
+  }
+
+  void emitTile(Value first, int64_t count, Value unit, int64_t vectors) {
+    SmallVector<Value> rows{first};
+    for (int64_t r = 1; r < count; ++r)
+      rows.push_back(e.add(first, e.idx(r)));
+    SmallVector<Value> tile = accumulate(rows, unit, vectors);
+    int64_t perRow = tiling.gates * vectors;
+    if (count == 1) {
+      combineGates(first, unit, vectors, [&](int64_t i) { return tile[i]; });
+      return;
+    }
+    for (int64_t i = 0; i < count * perRow; ++i)
+      e.store(tile[i], stage.sums,
+              Indices{Index{e.idx(i * e.lanes), Index::Lanes, true}});
+    e.loop(e.idx(0), e.idx(count), 1, [&](Value r) {
+      Value begin = e.mul(r, e.idx(perRow * e.lanes));
+      combineGates(e.add(first, r), unit, vectors, [&](int64_t i) {
+        Value at = e.add(begin, e.idx(i * e.lanes));
+        return e.load(stage.sums, Indices{Index{at, Index::Lanes, true}});
+      });
+    });
+  }
+
+  /// The rest of the stage for one row; `sumAt` gives the row's sums.
+  void combineGates(Value row, Value unit, int64_t vectors,
+                    function_ref<Value(int64_t)> sumAt) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      Index lanes = unitsAt(unit, v);
+      SmallVector<std::pair<Value, Value>> products; // first column, value
+      for (int64_t gate = 0; gate < tiling.gates; ++gate)
+        products.push_back({columnsOf(gate, lanes).value,
+                            e.convert(sumAt(gate * vectors + v), type)});
+      e.given[matmul.getResult()] = [&](ArrayRef<Index> at) {
+        for (auto [column, product] : products)
+          if (products.size() == 1 || column == at.back().value)
+            return product;
+        llvm_unreachable("a gate's columns are those that its slice reads");
+      };
+      std::optional<int64_t> known = units.constant();
+      if (known && *known % (vectors * e.lanes) == 0) {
+        write({e.uniform(row), lanes});
+      } else {
+        Value left = e.sub(e.dim(units), lanes.value);
+        e.masked(e.firstLanes(left), [&] {
+          write({e.uniform(row), lanes});
+          return Value();
+        });
+      }
+      e.given.erase(matmul.getResult());
+    }
+  }
+
+  void write(ArrayRef<Index> at) {
+    // A gate's other readers find it remembered at this place; what an earlier
+    // tile left in memory is not asked for.
+    for (const Group &group : stage.groups)
+      e.buffers.erase(group.root->getResult(0));
+    ArrayRef<Group> written = stage.groups;
+    for (auto [group, result] :
+         llvm::zip_equal(written.take_back(results.size()), results))
+      e.store(e.elementVector(group.root->getResult(0), at), result, at);
+  }
+};
+
+} // namespace
+
+void allocateSums(KernelEmitter &e, ScanStage &stage) {
+  Tiling tiling(e, stage);
+  Type type = elementTypeOf(stage.groups.front().root->getResult(0));
+  stage.sums =
+      e.allocate({Dim(tiling.rows * tiling.gates * tiling.vectors * e.lanes)},
+                 KernelEmitter::accumulatorType(type));
+}
+
+void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
+                     ArrayRef<Buffer> results, Value first, Value last) {
+  ScanMatmulEmitter(e, stage, results).emit(first, last);
+}
+
+} // namespace mapsto

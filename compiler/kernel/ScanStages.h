@@ -1,0 +1,43 @@
+//===- ScanStages.h - Stages of a recurrence, row by row --------*- C++ -*-===//
+//
+// Most recurrences treat the rows of their batch alike and apart: then threads
+// share the rows, each with a time loop of its own, and a stage is written for
+// a range of rows. A matmul of the state with what reads its columns unit by
+// unit (the gates of an LSTM) is one stage: the gates of some units are summed
+// side by side in registers and combined while they are near.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_KERNEL_SCANSTAGES_H
+#define MAPSTO_COMPILER_KERNEL_SCANSTAGES_H
+
+#include "compiler/kernel/GroupEmitter.h"
+
+namespace mapsto {
+
+/// The number of rows of a scan whose body computes each row from that row
+/// alone, all of them matrices; nothing for other scans.
+std::optional<Dim> independentRows(ScanOp op);
+
+/// Consecutive groups of a body that are written as one.
+struct ScanStage {
+  llvm::SmallVector<Group> groups;
+  /// First column of each gate in the matmul's result.
+  llvm::SmallVector<int64_t> gates;
+  Buffer sums;
+};
+
+/// The stages of a body of independent rows.
+std::vector<ScanStage> formStages(llvm::ArrayRef<Group> groups, int64_t lanes);
+
+/// Gives a stage that begins with a matmul memory for one register tile.
+void allocateSums(KernelEmitter &e, ScanStage &stage);
+/// Writes rows [first, last) of such a stage. `results` are the last groups';
+/// of several groups, the matmul's own result is not written.
+void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
+                     llvm::ArrayRef<Buffer> results, mlir::Value first,
+                     mlir::Value last);
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_KERNEL_SCANSTAGES_H
