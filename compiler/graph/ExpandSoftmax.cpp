@@ -8,7 +8,11 @@
 //   %d = mapsto.sub %x, (broadcast (reshape %m))
 //   %e = mapsto.exp %d
 //   %s = mapsto.reduce sum %e {axes = [1]}
-//   %y = mapsto.div %e, (broadcast (reshape %s))
+//   %r = mapsto.div 1, %s
+//   %y = mapsto.mul (broadcast (reshape %r)), %e
+//
+// One division a row: the sum is at least 1, so its inverse is exact to the
+// last place or so.
 //
 // Halves are widened to f32 in between, as the op's meaning has it.
 //
@@ -37,7 +41,13 @@ struct ExpandSoftmax : public impl::ExpandSoftmaxBase<ExpandSoftmax> {
       int64_t axis = op.getAxis();
       Value shifted = b.sub(x, b.reduceAndSpread(ReduceKind::max, x, axis));
       Value e = b.create<ExpOp>(shifted);
-      Value y = b.div(e, b.reduceAndSpread(ReduceKind::sum, e, axis));
+      Value sum = b.reduce(ReduceKind::sum, e, axis);
+      Value inverse = b.div(b.splat(1, dimsOf(sum), elementTypeOf(sum)), sum);
+      Dims kept = dimsOf(x);
+      kept[axis] = 1;
+      // The sum ahead of what it is taken of: its pass writes e down, which the
+      // product then reads.
+      Value y = b.mul(b.broadcast(b.reshape(inverse, kept), dimsOf(x)), e);
       op.replaceAllUsesWith(b.cast(y, element));
       op.erase();
     });

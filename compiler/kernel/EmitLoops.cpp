@@ -29,6 +29,26 @@ Dim gridOfLoops(const Group &group) {
   return numElements(dims);
 }
 
+/// Does it take tens of instructions?
+static bool isDear(Operation *op) {
+  return isa<ExpOp, Expm1Op, LogOp, Log1pOp, TanhOp, SigmoidOp, ErfOp, SinOp,
+             CosOp, TanOp, AtanOp, PowOp>(op);
+}
+
+/// What a reduction along the last axis and the passes after it both read, and
+/// is too dear to compute twice: the exp of a softmax.
+static void keepDearRows(KernelEmitter &e, const Group &group) {
+  for (Operation *op : group.ops) {
+    auto reduce = dyn_cast<ReduceOp>(op);
+    if (!reduce || !reducesRows(op))
+      continue;
+    Operation *source = reduce.getX().getDefiningOp();
+    if (source && isDear(source) && !reduce.getX().hasOneUse() &&
+        llvm::is_contained(group.ops, source))
+      e.kept.insert(reduce.getX());
+  }
+}
+
 void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
                Value begin, Value end) {
   Value root = group.root->getResult(0);
@@ -36,6 +56,7 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   bool lanes = !dims.empty() && !oneElementPerItem(group);
   ArrayRef<Dim> outer = lanes ? ArrayRef(dims).drop_back() : ArrayRef(dims);
 
+  keepDearRows(e, group);
   e.loop(begin, end, 1, [&](Value item) {
     Indices at = e.delinearize(e.uniform(item), outer);
     if (!lanes) {
@@ -53,6 +74,9 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
       e.store(e.element(root, full), results[0], full);
     });
   });
+  for (Value tensor : e.kept)
+    e.given.erase(tensor);
+  e.kept.clear();
 }
 
 } // namespace mapsto

@@ -89,6 +89,9 @@ public:
   /// accumulator.
   llvm::DenseMap<mlir::Value, std::function<mlir::Value(llvm::ArrayRef<Index>)>>
       given;
+  /// Tensors too dear to compute again that a reduction along the last axis
+  /// reads and others too: the row is written to scratch on the way.
+  llvm::DenseSet<mlir::Value> kept;
   /// i64 scalars that are known positions (a region's index arguments), with
   /// the size they stay below.
   llvm::DenseMap<mlir::Value, std::pair<Index, Dim>> positions;

@@ -30,6 +30,20 @@ Value start(KernelEmitter &e, ReduceKind kind, Type type, bool lanes) {
   return lanes ? e.splat(v) : v;
 }
 
+/// From here on the row of `tensor` that starts at `at` is read from `row`;
+/// other rows are computed as before.
+void giveRow(KernelEmitter &e, Value tensor, const Buffer &row, Indices at) {
+  e.given[tensor] = [&e, tensor, row, at](ArrayRef<Index> wanted) -> Value {
+    Dims dims = dimsOf(tensor);
+    bool same = true;
+    for (size_t axis = 0; axis + 1 < dims.size(); ++axis)
+      same &= dims[axis] == Dim(1) ||
+              (!(at[axis] < wanted[axis]) && !(wanted[axis] < at[axis]));
+    return same ? e.load(row, wanted.back())
+                : emitElement(e, cast<OpResult>(tensor), wanted);
+  };
+}
+
 Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
   Dims dims = dimsOf(op.getX());
   int64_t rank = dims.size();
@@ -54,6 +68,11 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
     if (!(across && axis == rank - 1))
       outer.push_back(dims[axis]);
 
+  std::optional<Buffer> row;
+  if (across && outer.empty() && e.kept.contains(op.getX()) &&
+      !e.given.contains(op.getX()))
+    row = e.allocate(dims.back(), elementTypeOf(op.getX()));
+
   SmallVector<Value> ivs;
   Value init = start(e, kind, accumulator, lanes || across);
   Value sum = nest(e, outer, init, ivs, [&](Value carried) -> Value {
@@ -65,13 +84,18 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
     }
     return e.laneLoop(dims[rank - 1], carried, [&](Index i, ValueRange acc) {
       at[rank - 1] = i;
-      Value v = e.convert(e.elementVector(op.getX(), at), accumulator);
+      Value x = e.elementVector(op.getX(), at);
+      if (row)
+        e.store(x, *row, i);
+      Value v = e.convert(x, accumulator);
       Value next = e.combine(kind, acc[0], v);
       if (Value mask = e.currentMask())
         next = arith::SelectOp::create(e.b, mask, next, acc[0]);
       return SmallVector<Value>{next};
     })[0];
   });
+  if (row)
+    giveRow(e, op.getX(), *row, at);
   if (across)
     sum = e.combineLanes(kind, sum);
   return e.convert(sum, type);

@@ -4,8 +4,9 @@
 // CHECK: %[[M:.*]] = mapsto.reduce max %arg0 {axes = array<i64: 1>}
 // CHECK: %[[D:.*]] = mapsto.sub %arg0,
 // CHECK: %[[E:.*]] = mapsto.exp %[[D]]
-// CHECK: mapsto.reduce sum %[[E]] {axes = array<i64: 1>}
-// CHECK: mapsto.div %[[E]],
+// CHECK: %[[S:.*]] = mapsto.reduce sum %[[E]] {axes = array<i64: 1>}
+// CHECK: mapsto.div %{{.*}}, %[[S]]
+// CHECK: mapsto.mul %{{.*}}, %[[E]]
 func.func @main(%x: tensor<2x3x4xf32>) -> tensor<2x3x4xf32> {
   %y = mapsto.softmax %x {axis = 1 : i64} : (tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
   return %y : tensor<2x3x4xf32>
