@@ -53,7 +53,7 @@ def summary(results):
     for threads in sorted({result.threads for result in results}):
         some = [result for result in right if result.threads == threads]
         if some:
-            lines.append(f"{threads} threads: geomean {geometric_mean([one.ratio for one in some]):.2f}; compiled for "
+            lines.append(f"{threads} thread{'s' * (threads > 1)}: geomean {geometric_mean([one.ratio for one in some]):.2f}; compiled for "
                          f"the default CPU {geometric_mean([one.peer / one.default for one in some]):.2f}")
     failed = [result for result in results if not result.right]
     if failed:
@@ -72,12 +72,13 @@ def machine():
 def write_markdown(path, results, limits, machine_name, date):
     with open(path, "w") as file:
         file.write("# Beside its peers\n\n"
-                   f"{date}, {machine_name}; f32; medians of alternating timings, in ms, by `tools/bench-peers "
+                   f"{date}, {machine_name}; f32; medians of timings in turns, in ms, by `tools/bench-peers "
                    f"--markdown {os.path.relpath(path)}`.\n"
                    "`ours` is compiled with `--cpu native`, `default` without; the ratio is the best peer's time over "
-                   "ours; `of limit` is\nthe time that the arithmetic or the memory traffic takes at least, over "
-                   "ours. Peers are ONNX Runtime 1.30, OpenBLAS 0.3.21\nand PyTorch 1.13, each in every form that may "
-                   "be its fastest; the fastest of all is named.\n")
+                   "ours. `of limit` is\nthe time that the arithmetic at its peak or the reading of memory takes, over "
+                   "ours; where as much is written as read, or\na part stays in a nearer cache, it may exceed 100 %. "
+                   "The peers are ONNX Runtime 1.30, OpenBLAS 0.3.21 and PyTorch 1.13,\neach in every form of a row "
+                   "that may be its fastest; the fastest of all is named.\n")
         for limit in limits:
             some = [result for result in results if result.threads == limit.threads]
             file.write(f"\n## {limit.threads} thread{'s' * (limit.threads > 1)}\n\nThe limits: {limit}.\n\n"
