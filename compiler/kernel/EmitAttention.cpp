@@ -18,6 +18,7 @@
 
 #include "compiler/kernel/GroupEmitter.h"
 #include "compiler/kernel/MaskBounds.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
@@ -59,6 +60,8 @@ public:
     if (op.getLogSumExp())
       logSumExp = results.front();
     dotScore = op.getScore().empty();
+    inBits =
+        dotScore && normalizer == Normalizer::softmax && op.getModify().empty();
     // With the weights asked for, every one of them is written.
     if (!op.getMask().empty() && !weights &&
         normalizer != Normalizer::sparsemax)
@@ -95,6 +98,9 @@ private:
   Buffer context;
   std::optional<Buffer> weights, logSumExp;
   bool dotScore;
+  /// Scores are in units of log 2, by the queries' scale: 2^s is cheaper than
+  /// e^s.
+  bool inBits;
   MaskBounds bounds;
 
   // Blocks in scratch.
@@ -268,7 +274,8 @@ private:
       });
       if (!dotScore)
         return;
-      Value scale = vector(op.getScale().convertToDouble());
+      Value scale = vector(op.getScale().convertToDouble() *
+                           (inBits ? llvm::numbers::log2e : 1));
       e.laneLoop(queryDims.back(), [&](Index d) {
         Value q = e.convert(e.elementVector(op.getQueries().front(),
                                             with(batch, queryIndex(row), d)),
@@ -517,6 +524,12 @@ private:
                                  number(-kInfinity));
   }
 
+  Value exponential(Value x) {
+    if (inBits)
+      return math::Exp2Op::create(e.b, x);
+    return math::ExpOp::create(e.b, x);
+  }
+
   void softmaxRow(Value row) {
     Value blockMaximum = finishScores(row);
     Value before = e.load(maximum, {rowIndex(row)});
@@ -524,14 +537,12 @@ private:
     // While no key has been seen every exponential is 0, not exp(-inf + inf).
     Value reference =
         arith::SelectOp::create(e.b, isNone(after), number(0), after);
-    Value factor =
-        math::ExpOp::create(e.b, arith::SubFOp::create(e.b, before, reference));
+    Value factor = exponential(arith::SubFOp::create(e.b, before, reference));
     Value shift = e.splat(reference);
     Value total =
         e.laneLoop(seenKeys, vector(0), [&](Index j, ValueRange carried) {
           Value s = e.load(scores, {rowIndex(row), j});
-          Value p =
-              math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
+          Value p = exponential(arith::SubFOp::create(e.b, s, shift));
           if (Value mask = e.currentMask())
             p = arith::SelectOp::create(e.b, mask, p, vector(0));
           e.store(p, scores, {rowIndex(row), j});
@@ -758,7 +769,8 @@ private:
       });
       Value m = e.load(maximum, {rowIndex(row)});
       if (logSumExp)
-        e.store(arith::AddFOp::create(e.b, m, math::LogOp::create(e.b, l)),
+        e.store(e.fma(m, number(inBits ? llvm::numbers::ln2 : 1),
+                      math::LogOp::create(e.b, l)),
                 *logSumExp, with(batch, queryIndex(row)));
       if (weights && normalizer == Normalizer::softmax) {
         // The scores are there already; m and l are known only now.
@@ -767,8 +779,7 @@ private:
         e.laneLoop(keys, [&](Index j) {
           Indices at = with(batch, queryIndex(row), j);
           Value s = e.convert(e.splat(e.load(*weights, at)), type);
-          Value p =
-              math::ExpOp::create(e.b, arith::SubFOp::create(e.b, s, shift));
+          Value p = exponential(arith::SubFOp::create(e.b, s, shift));
           e.store(arith::MulFOp::create(e.b, p, factors), *weights, at);
         });
       }
