@@ -1,4 +1,7 @@
 list(APPEND compiler_sources
+  kernel/AttentionNormalizers.cpp
+  kernel/AttentionOutput.cpp
+  kernel/AttentionScores.cpp
   kernel/EmitAttention.cpp
   kernel/EmitIndexed.cpp
   kernel/EmitLoops.cpp

@@ -1,0 +1,204 @@
+//===- AttentionEmitter.h - One attention kernel being written --*- C++ -*-===//
+//
+// EmitAttention.cpp says how the kernel goes; what it needs on the way is
+// written by AttentionScores.cpp, AttentionNormalizers.cpp and
+// AttentionOutput.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
+#define MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
+
+#include "compiler/kernel/GroupEmitter.h"
+#include "compiler/kernel/MaskBounds.h"
+
+namespace mapsto {
+
+/// Queries and keys of a block: the scores (96 x 256 f32 = 96 KB) stay in L2,
+/// a panel of keys in L1. So many queries share the packing of the keys that it
+/// costs 2 % of what is done with them.
+inline constexpr int64_t kQueryBlock = 96;
+inline constexpr int64_t kKeyBlock = 256;
+
+inline Dim queryBlocks(const Dim &queries) {
+  return Dim::ceilDiv(queries, Dim(kQueryBlock));
+}
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelEmitter &e, AttentionOp op,
+                   llvm::ArrayRef<Buffer> results);
+
+  void emit(mlir::Value begin, mlir::Value end);
+
+private:
+  KernelEmitter &e;
+  AttentionOp op;
+  Normalizer normalizer;
+  mlir::Type type;
+  Dims queryDims, valueDims, batchDims;
+  Dim queries, keys, features;
+  Buffer context;
+  std::optional<Buffer> weights, logSumExp;
+  bool dotScore;
+  /// Scores are in units of log 2, by the queries' scale: 2^s is cheaper than
+  /// e^s.
+  bool inBits;
+  MaskBounds bounds;
+
+  // Blocks in scratch.
+  Buffer scores, output, maximum, sum, rescale, best, allScores;
+  Buffer scaledQuery, keyPanels;
+  llvm::SmallVector<Buffer> keyColumns;
+
+  // The item at hand; of the block's keys, a tile's rows see `seenKeys`.
+  mlir::Value firstQuery, rows, firstKey, keyCount, seenKeys;
+  Indices batch, valueBatch;
+
+  mlir::Value number(double v) { return e.constant(type, v); }
+  mlir::Value vector(double v) { return e.splat(number(v)); }
+  Index rowIndex(mlir::Value row) { return e.uniform(row); }
+  Index queryIndex(mlir::Value row) {
+    return e.uniform(e.add(firstQuery, row));
+  }
+  int64_t panel() const { return 2 * e.lanes; }
+
+  void allocateBlocks();
+
+  /// The batch index of a key or value: with grouped queries several query
+  /// heads share a head of theirs.
+  Indices groupedBatch(mlir::Value operand);
+
+  template <typename... Rest> Indices with(const Indices &batch, Rest... rest) {
+    Indices at(batch);
+    (at.push_back(rest), ...);
+    return at;
+  }
+
+  void eachRow(llvm::function_ref<void(mlir::Value)> body) {
+    e.loop(e.idx(0), rows, 1, body);
+  }
+
+  /// So few rows are done one by one, rather than as a tile of rows that are
+  /// mostly not there.
+  int64_t fewRows() const { return e.tileRows() / 4; }
+  bool isFew() const;
+
+  /// Rows [0, tiledRows) are done as register tiles, the last one perhaps with
+  /// rows past the end, and a few rows after them one by one.
+  mlir::Value tiledRows();
+
+  using RowsBody = llvm::function_ref<void(mlir::Value row, int64_t count)>;
+  void eachWholeTile(RowsBody body);
+  void eachSingleRow(RowsBody body) {
+    e.loop(tiledRows(), rows, 1, [&](mlir::Value row) { body(row, 1); });
+  }
+  void eachTile(RowsBody body);
+
+  /// How many of the block's keys the mask can leave to some of these rows.
+  mlir::Value keysSeenBy(mlir::Value row, int64_t count);
+
+  void emitQueryBlock();
+
+  struct KeyRange {
+    mlir::Value begin, end;
+  };
+
+  /// The keys that the mask leaves to any query of the block, from a multiple
+  /// of the key block on.
+  KeyRange visibleKeys();
+
+  void start();
+
+  // Scores (AttentionScores.cpp).
+
+  /// The block's keys transposed: a vector of keys from `first` on for each
+  /// feature. Past the end the last key is repeated; features past the last are
+  /// given too, and have their place.
+  void
+  eachColumn(mlir::Value key,
+             llvm::function_ref<void(mlir::Value first, mlir::Value feature,
+                                     mlir::Value column)>
+                 put);
+
+  mlir::Value keyVector(mlir::Value key, mlir::Value inBlock, mlir::Value last,
+                        Index d);
+
+  /// Features as packed: whole vectors.
+  Dim packedFeatures(mlir::Value key) {
+    return Dim::ceilDiv(dimsOf(key).back(), Dim(e.lanes)) * Dim(e.lanes);
+  }
+
+  /// Keys of the block as [panel of keys][feature][key].
+  void packKeys();
+
+  void emitDotScores();
+
+  /// Scores of rows too few to pack the keys for: lanes over the features, and
+  /// as many keys at a time as there are lanes.
+  void emitFewDotScores();
+
+  void emitTiledDotScores();
+
+  /// The score region, one query against a vector of keys.
+  void emitRegionScores();
+
+  /// The scalar that a region yields, in the place at hand.
+  mlir::Value regionValue(mlir::Block &region);
+
+  /// Tells the emitter what a modify or mask region's indices are.
+  void givePositions(mlir::Block &region, size_t first, mlir::Value row,
+                     Index key);
+
+  /// The score of a vector of pairs with modify and mask applied.
+  mlir::Value finishedScore(mlir::Value row, Index j);
+
+  void storeWeights(mlir::Value v, mlir::Value row, Index key) {
+    e.store(v, *weights, with(batch, queryIndex(row), key));
+  }
+
+  // Normalizers (AttentionNormalizers.cpp).
+
+  void finishRow(mlir::Value row);
+
+  /// Finished scores of the block, and their maximum.
+  mlir::Value finishScores(mlir::Value row);
+
+  mlir::Value isNone(mlir::Value m);
+
+  mlir::Value exponential(mlir::Value x);
+
+  void softmaxRow(mlir::Value row);
+
+  void sigmoidRow(mlir::Value row);
+
+  /// The first key of the highest score so far.
+  void hardRow(mlir::Value row);
+
+  /// tau with sum of max(s - tau, 0) = 1: bisection, then the closed form on
+  /// the support it found (Martins and Astudillo, arXiv:1602.02068).
+  void emitSparsemax();
+
+  // Output (AttentionOutput.cpp).
+
+  /// O = O * rescale + P V.
+  void accumulate();
+
+  /// Walks the features, up to so many vectors at a time where their number is
+  /// known to allow it.
+  void eachColumns(int64_t most,
+                   llvm::function_ref<void(llvm::ArrayRef<Index>)> body);
+
+  void accumulateTile(mlir::Value row, int64_t count,
+                      llvm::ArrayRef<Index> columns);
+
+  void finish();
+
+  void finishHard(mlir::Value row);
+};
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
