@@ -15,21 +15,23 @@ namespace mapsto::runtime {
 
 namespace {
 
-enum Register { Eax, Ebx, Ecx, Edx };
+enum Register : uint8_t { Eax, Ebx, Ecx, Edx };
 /// What the system must save for a feature, as bits of XCR0.
-enum Saved : uint64_t {
+enum Saved : uint32_t {
   Always = 0,
   Ymm = 0x6,
   Zmm = 0xe6,
   Tiles = 0x60000,
 };
 
+/// The name lies inside: a pointer would cost an executable a relocation each.
 struct Feature {
-  const char *name;
-  uint32_t leaf, subleaf;
+  char name[16];
+  uint32_t leaf;
+  uint8_t subleaf;
   Register reg;
-  int bit;
-  uint64_t saved;
+  uint8_t bit;
+  Saved saved;
 };
 
 // Intel SDM volume 2, CPUID.
@@ -104,7 +106,7 @@ bool has(const Feature &feature) {
 namespace {
 
 struct Feature {
-  const char *name;
+  char name[16];
   unsigned long word; // AT_HWCAP or AT_HWCAP2
   int bit;
 };

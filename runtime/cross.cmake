@@ -23,8 +23,12 @@ function(mapsto_cross_archive output)
   set(objects)
   foreach(source IN LISTS ARGN)
     set(object "${CMAKE_CURRENT_BINARY_DIR}/aarch64/${source}.o")
+    set(effort -Oz)
+    if(source IN_LIST runtime_fast_sources)
+      set(effort -O2)
+    endif()
     add_custom_command(OUTPUT "${object}"
-      COMMAND ${cross_compiler} -std=c++20 -O2 -fPIC ${runtime_options} -mno-outline-atomics -ffunction-sections
+      COMMAND ${cross_compiler} -std=c++20 ${effort} -fPIC ${runtime_options} -mno-outline-atomics -ffunction-sections
               -fdata-sections -DMAPSTO_VERSION="${PROJECT_VERSION}" "-I${PROJECT_SOURCE_DIR}"
               -MD -MF "${object}.d" -c "${CMAKE_CURRENT_SOURCE_DIR}/${source}" -o "${object}"
       DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM)

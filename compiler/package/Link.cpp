@@ -134,8 +134,9 @@ std::optional<std::vector<std::string>> lldArguments(const LinkJob &job,
     arguments.insert(arguments.end(), job.inputs.begin(), job.inputs.end());
     return arguments;
   }
-  add({"--gc-sections", "-s", "--build-id=none", "-z", "relro", "-z", "now",
-       "-z", "noexecstack", "--hash-style=gnu", "--as-needed"});
+  add({"--gc-sections", "--icf=safe", "-O2", "-s", "--build-id=none", "-z",
+       "relro", "-z", "now", "-z", "noexecstack", "--hash-style=gnu",
+       "--as-needed"});
   std::vector<std::string> folders = libraryFolders(target);
   const char *start = nullptr;
   switch (job.kind) {

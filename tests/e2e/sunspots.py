@@ -1,9 +1,10 @@
 """The example: its forecasts are better than last year's number."""
 
 import re
+import time
 import unittest
 
-from support import ROOT, SUNSPOTS, Test, mapsto, run
+from support import SANITIZED, SUNSPOTS, Test, mapsto, run
 
 
 class Sunspots(Test):
@@ -14,6 +15,21 @@ class Sunspots(Test):
         errors = [float(x) for x in re.findall(r"mean error\D+([\d.]+)\D+([\d.]+)", result.stdout)[0]]
         self.assertLess(errors[0], 13)
         self.assertLess(errors[0], 0.6 * errors[1])
+
+    @unittest.skipIf(SANITIZED, "sanitized builds are not made small")
+    def test_small(self):
+        """The program is small: kernels, runtime and command line, without the weights. How soon it answers is printed,
+        not held: machines differ."""
+        program = self.folder / "sunspots"
+        self.succeed(mapsto("compile", SUNSPOTS / "sunspots.mto", "--weights", SUNSPOTS / "weights.safetensors",
+                            "--weights-separate", "-o", program))
+        self.assertLess(program.stat().st_size, 110_000)
+        times = []
+        for _ in range(100):
+            start = time.perf_counter()
+            self.succeed(run(program, "--input", "series=" + str([10 * (i % 11) for i in range(60)])))
+            times.append(time.perf_counter() - start)
+        print(f"{program.stat().st_size} bytes, run from start to end in {min(times) * 1e3:.2f} ms")
 
     def test_interpreter_agrees(self):
         self.succeed(mapsto("verify", SUNSPOTS / "sunspots.mto", "--weights", SUNSPOTS / "weights.safetensors"))
