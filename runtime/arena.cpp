@@ -2,6 +2,9 @@
 
 namespace mapsto::runtime {
 
+/// Tries for each order. Most models' plans meet the bound at the first.
+static constexpr int kRounds = 8;
+
 static bool meet(const ArenaItem &a, const ArenaItem &b) {
   return a.first <= b.last && b.first <= a.last;
 }
@@ -31,12 +34,43 @@ static uint64_t mostAlive(const Array<ArenaItem> &items) {
   return most;
 }
 
-static int bySizeDescending(const void *a, const void *b, void *context) {
-  const ArenaItem *items = static_cast<const ArenaItem *>(context);
+/// What goes first: no one order is the best for all lives, so several are
+/// tried and the best plan is kept.
+enum class Order { Size, Birth, Death, Area, Last = Area };
+
+struct Sorting {
+  const ArenaItem *items;
+  Order order;
+
+  uint64_t key(uint32_t i) const { // the least goes first
+    const ArenaItem &item = items[i];
+    switch (order) {
+    case Order::Size:
+      return 0;
+    case Order::Birth:
+      return item.first;
+    case Order::Death:
+      return UINT32_MAX - item.last;
+    case Order::Area:
+      break;
+    }
+    uint64_t area;
+    if (__builtin_mul_overflow(item.size, uint64_t(item.last - item.first) + 1,
+                               &area))
+      area = UINT64_MAX;
+    return UINT64_MAX - area;
+  }
+};
+
+static int compare(const void *a, const void *b, void *context) {
+  const Sorting &sorting = *static_cast<const Sorting *>(context);
   uint32_t i = *static_cast<const uint32_t *>(a);
   uint32_t j = *static_cast<const uint32_t *>(b);
-  if (items[i].size != items[j].size)
-    return items[i].size > items[j].size ? -1 : 1;
+  uint64_t left = sorting.key(i), right = sorting.key(j);
+  if (left != right)
+    return left < right ? -1 : 1;
+  if (sorting.items[i].size != sorting.items[j].size)
+    return sorting.items[i].size > sorting.items[j].size ? -1 : 1;
   return i < j ? -1 : 1; // a plan must not depend on the sort
 }
 
@@ -72,25 +106,64 @@ static void insertByOffset(const Array<ArenaItem> &items,
   }
 }
 
+/// Places the items in this order, writes their offsets and gives the peak.
+/// `highest`: the place in the order of the item that reaches it.
+static uint64_t place(Array<ArenaItem> &items, const Array<uint32_t> &order,
+                      Array<uint32_t> &placed, size_t &highest) {
+  uint64_t peak = 0;
+  placed.clear();
+  for (size_t i = 0; i < order.size(); ++i) {
+    ArenaItem &item = items[order[i]];
+    item.offset = bestGap(items, placed, item);
+    insertByOffset(items, placed, order[i]);
+    uint64_t end = item.offset + item.size;
+    if (end > peak) {
+      peak = end;
+      highest = i;
+    }
+  }
+  return peak;
+}
+
+static void moveToFront(Array<uint32_t> &order, size_t from) {
+  uint32_t id = order[from];
+  for (size_t i = from; i > 0; --i)
+    order[i] = order[i - 1];
+  order[0] = id;
+}
+
 bool planArena(Array<ArenaItem> &items, ArenaPlan &plan) {
   if (!roundSizes(items))
     return false;
+  plan = {};
+  plan.lowerBound = mostAlive(items);
   Array<uint32_t> order, placed;
   for (uint32_t i = 0; i < items.size(); ++i)
     if (items[i].size)
       order.push(i);
-  if (!order.empty())
-    qsort_r(order.data(), order.size(), sizeof(uint32_t), bySizeDescending,
-            items.data());
-  plan = {};
-  for (uint32_t id : order) {
-    ArenaItem &item = items[id];
-    item.offset = bestGap(items, placed, item);
-    insertByOffset(items, placed, id);
-    uint64_t end = item.offset + item.size;
-    plan.peak = end > plan.peak ? end : plan.peak;
+  if (order.empty())
+    return true;
+  Array<uint64_t> best;
+  plan.peak = UINT64_MAX;
+  for (int o = 0; o <= int(Order::Last) && plan.peak > plan.lowerBound; ++o) {
+    Sorting sorting{items.data(), Order(o)};
+    qsort_r(order.data(), order.size(), sizeof(uint32_t), compare, &sorting);
+    // The item that sticks out goes first in the next try.
+    for (int round = 0; round < kRounds && plan.peak > plan.lowerBound;
+         ++round) {
+      size_t highest = 0;
+      uint64_t peak = place(items, order, placed, highest);
+      if (peak < plan.peak) {
+        plan.peak = peak;
+        best.clear();
+        for (const ArenaItem &item : items)
+          best.push(item.offset);
+      }
+      moveToFront(order, highest);
+    }
   }
-  plan.lowerBound = mostAlive(items);
+  for (size_t i = 0; i < items.size(); ++i)
+    items[i].offset = best[i];
   return true;
 }
 

@@ -4,6 +4,7 @@
 // NP-hard; placing the largest first, each into the smallest gap that holds it,
 // comes within a few per cent of the bound on real models (Pisarchyk and Lee,
 // "Efficient Memory Management for Deep Neural Net Inference", 2020, sec. 5).
+// Where that misses the bound, other orders are tried and the best plan kept.
 //
 //===----------------------------------------------------------------------===//
 

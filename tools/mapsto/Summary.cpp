@@ -174,6 +174,16 @@ Summary::Table Summary::schedule() const {
   return table;
 }
 
+/// By how much the plan misses its bound: " (1.04x)".
+static std::string overText(const ArenaPlan &plan) {
+  if (plan.lowerBound == 0)
+    return "";
+  char text[32];
+  snprintf(text, sizeof text, " (%.2fx)",
+           double(plan.peak) / double(plan.lowerBound));
+  return text;
+}
+
 Summary::Table Summary::memory() const {
   Table table{"memory", {"what", "bytes"}, {}, ""};
   auto add = [&](const char *what, const std::string &bytes) {
@@ -203,7 +213,7 @@ Summary::Table Summary::memory() const {
   if (known && planArena(items, plan)) {
     add("intermediate values, peak", amountText(double(plan.peak), "B"));
     add("  no plan could take less than",
-        amountText(double(plan.lowerBound), "B"));
+        amountText(double(plan.lowerBound), "B") + overText(plan));
     add("scratch of one thread", amountText(double(scratch), "B"));
     return table;
   }
