@@ -12,7 +12,7 @@
 // The polynomials of exp and log are N. Juffa's, within 1 ulp with fused
 // multiply-adds; the quotients of tanh and erf were fitted to tanh(x)/x and
 // erf(x)/x in x*x, their coefficients then moved by single bits until the
-// largest error with roundings was least: 5 ulp, in half the time that a
+// largest error with roundings was least: 6 ulp, in half the time that a
 // polynomial of 1 ulp by way of exp takes (erf: 2.1 us instead of 4.3 for 8192
 // elements on one core of a Zen 4 EPYC, x86-64-v3, November 2026).
 //

@@ -35,13 +35,13 @@ struct Function {
 Function functions[] = {
     {"exp", std::exp, 2},
     {"log", std::log, 2},
-    {"tanh", std::tanh, 5},
+    {"tanh", std::tanh, 7},
     {"sigmoid",
      [](double x) {
        return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
      },
      3},
-    {"erf", std::erf, 5},
+    {"erf", std::erf, 7},
     {"sin", std::sin, 2},
     {"cos", std::cos, 2},
     {"rsqrt", [](double x) { return 1 / std::sqrt(x); }, 2},
