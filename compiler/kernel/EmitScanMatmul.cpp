@@ -25,6 +25,9 @@ struct Tiling {
   int64_t gates;
   /// Vectors of units side by side: in a tile of several rows and in one row.
   int64_t vectors, vectorsOfOneRow;
+  /// Parts of K that are added up side by side: as one row wants them, and in
+  /// every tile, so that a row's result does not depend on the rows beside it.
+  int64_t parts = 1;
   int64_t rows;
 
   Tiling(KernelEmitter &e, const ScanStage &stage) : gates(stage.gates.size()) {
@@ -44,7 +47,11 @@ struct Tiling {
     int64_t inTile = gates == 1 && inPanel % 2 == 0 ? 2 : 1;
     vectors = std::min(inTile, fit(inTile));
     vectorsOfOneRow = fit(std::max<int64_t>(kSumsOfOneRow / gates, 1));
-    rows = std::max<int64_t>(2 * e.tileRows() / (gates * vectors), 1);
+    int64_t k = *dimsOf(matmul.getLhs()).back().constant();
+    while (2 * parts * gates * vectorsOfOneRow <= kSumsOfOneRow &&
+           k % (2 * parts) == 0)
+      parts *= 2;
+    rows = std::max<int64_t>(2 * e.tileRows() / (gates * vectors * parts), 1);
   }
 };
 
@@ -132,12 +139,7 @@ private:
             e.divIndex(columnsOf(gate, unitsAt(unit, v)), Dim(panel)));
     int64_t perRow = places.size();
     Dim k = dimsOf(matmul.getLhs()).back();
-    int64_t parts = 1;
-    if (rows.size() == 1)
-      while (2 * parts * perRow <= kSumsOfOneRow &&
-             *k.constant() % (2 * parts) == 0)
-        parts *= 2;
-
+    int64_t parts = tiling.parts;
     SmallVector<Value> zeros(parts * rows.size() * perRow,
                              e.splat(e.constant(accumulator, 0)));
     SmallVector<Value> all = e.loop(
