@@ -21,6 +21,11 @@ Dims withoutOnes(ArrayRef<Dim> dims) {
   return rest;
 }
 
+bool isTranscendental(Operation *op) {
+  return isa<ExpOp, Expm1Op, LogOp, Log1pOp, TanhOp, SigmoidOp, ErfOp, SinOp,
+             CosOp, TanOp, AtanOp, PowOp>(op);
+}
+
 bool reducesRows(Operation *op) {
   Value x;
   int64_t last = -1;
@@ -66,9 +71,8 @@ bool isConvolution(Operation *op) {
 
 /// Worth computing once only.
 bool isExpensive(Operation *op) {
-  return isa<ExpOp, Expm1Op, LogOp, Log1pOp, TanhOp, SigmoidOp, ErfOp, SinOp,
-             CosOp, TanOp, AtanOp, PowOp, SqrtOp, RsqrtOp, ConcatOp, PadOp,
-             TakeAlongOp>(op);
+  return isTranscendental(op) ||
+         isa<SqrtOp, RsqrtOp, ConcatOp, PadOp, TakeAlongOp>(op);
 }
 
 Dim elements(Value v) { return numElements(dimsOf(v)); }

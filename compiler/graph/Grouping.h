@@ -41,6 +41,8 @@ bool isSplat(mlir::Operation *op);
 /// True if the reduction is along its operand's last axis (of more than one
 /// element): the loops then run along rows.
 bool reducesRows(mlir::Operation *op);
+/// True for a function that takes tens of instructions an element.
+bool isTranscendental(mlir::Operation *op);
 /// Sizes without the ones.
 Dims withoutOnes(llvm::ArrayRef<Dim> dims);
 

@@ -11,17 +11,9 @@ void AttentionEmitter::eachColumn(
     Value key,
     function_ref<void(Value first, Value feature, Value column)> put) {
   Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
-  e.loop(e.idx(0), keyCount, e.lanes, [&](Value first) {
-    e.laneLoop(dimsOf(key).back(), [&](Index d) {
-      SmallVector<Value> square;
-      for (int64_t n = 0; n < e.lanes; ++n)
-        square.push_back(keyVector(key, e.add(first, e.idx(n)), last, d));
-      e.unmasked([&] {
-        for (auto [n, column] : llvm::enumerate(e.transpose(square)))
-          put(first, e.add(d.value, e.idx(n)), column);
-      });
-    });
-  });
+  e.eachTransposed(
+      keyCount, dimsOf(key).back(),
+      [&](Value row, Index d) { return keyVector(key, row, last, d); }, put);
 }
 
 Value AttentionEmitter::keyVector(Value key, Value inBlock, Value last,

@@ -29,12 +29,6 @@ Dim gridOfLoops(const Group &group) {
   return numElements(dims);
 }
 
-/// Does it take tens of instructions?
-static bool isDear(Operation *op) {
-  return isa<ExpOp, Expm1Op, LogOp, Log1pOp, TanhOp, SigmoidOp, ErfOp, SinOp,
-             CosOp, TanOp, AtanOp, PowOp>(op);
-}
-
 /// What a reduction along the last axis and the passes after it both read, and
 /// is too dear to compute twice: the exp of a softmax.
 static void keepDearRows(KernelEmitter &e, const Group &group) {
@@ -43,7 +37,7 @@ static void keepDearRows(KernelEmitter &e, const Group &group) {
     if (!reduce || !reducesRows(op))
       continue;
     Operation *source = reduce.getX().getDefiningOp();
-    if (source && isDear(source) && !reduce.getX().hasOneUse() &&
+    if (source && isTranscendental(source) && !reduce.getX().hasOneUse() &&
         llvm::is_contained(group.ops, source))
       e.kept.insert(reduce.getX());
   }

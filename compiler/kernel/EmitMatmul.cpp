@@ -2,7 +2,8 @@
 //
 // The result is cut into panels of columns and blocks of rows. Within a panel a
 // register tile of rows by one panel's columns accumulates over all of K, so an
-// element is complete when its tile ends and the epilogue runs on registers.
+// element is complete when its tile ends. It is stored at once or, where an
+// epilogue follows, read by that from sums in L1.
 // The right side is read panel by panel, [K][panel]: packed at compile time
 // for weights, into scratch for other operands if whole tiles read it. These
 // read the left side from scratch as well. Rows that fill no whole tile read
@@ -156,8 +157,9 @@ private:
             e.minIndex(e.add(column, e.idx(panel)), block.endColumn);
         if (hasWholeTiles())
           e.loop(block.firstRow, endWhole, tile, [&](Value row) {
-            Value which = arith::DivUIOp::create(
-                e.b, e.sub(row, block.firstRow), e.idx(tile));
+            Value which =
+                e.divIndex(e.uniform(e.sub(row, block.firstRow)), Dim(tile))
+                    .first.value;
             emitTile({block.batch, row, column, tile, 1, false,
                       packedPanel.has_value(), which},
                      e.idx(0), e.idx(0));
@@ -229,23 +231,17 @@ private:
   /// repeated; rows past K have their place.
   void packTransposed(Index batch, Value column) {
     Value last = e.sub(e.dim(p.n), e.idx(1));
-    e.loop(e.idx(0), e.idx(vectors * e.lanes), e.lanes, [&](Value inPanel) {
-      Value first = e.add(column, inPanel);
-      e.laneLoop(p.k, [&](Index k) {
-        SmallVector<Value> square;
-        for (int64_t n = 0; n < e.lanes; ++n) {
-          Index at = e.uniform(e.minIndex(e.add(first, e.idx(n)), last));
+    e.eachTransposed(
+        e.idx(vectors * e.lanes), p.k,
+        [&](Value inPanel, Index k) {
+          Index at = e.uniform(e.minIndex(e.add(column, inPanel), last));
           Value x = e.elementVector(p.rhs, rhsIndices(batch, k, at));
-          square.push_back(e.convert(x, accumulator));
-        }
-        e.unmasked([&] {
-          for (auto [n, row] : llvm::enumerate(e.transpose(square)))
-            e.store(row, *packedPanel,
-                    {e.uniform(e.add(k.value, e.idx(n))),
-                     {inPanel, Index::Lanes, true}});
+          return e.convert(x, accumulator);
+        },
+        [&](Value inPanel, Value k, Value row) {
+          e.store(row, *packedPanel,
+                  {e.uniform(k), {inPanel, Index::Lanes, true}});
         });
-      });
-    });
   }
 
   /// Row k of the tile's v-th vector, counted over all its panels.
@@ -278,23 +274,18 @@ private:
     e.loop(block.firstRow, endWhole, 1, [&](Value row) {
       Indices at = rowIndices(block.batch, row);
       Value inBlock = e.sub(row, block.firstRow);
-      Index which = uniformDiv(inBlock, tile);
-      Index inTile = e.uniform(e.sub(inBlock, e.mul(which.value, e.idx(tile))));
+      auto [which, inTile] = e.divIndex(e.uniform(inBlock), Dim(tile));
       at.push_back({});
-      e.laneLoop(p.k, [&](Index k) {
+      e.laneLoop(p.k, [&, which = which, inTile = inTile](Index k) {
         at.back() = k;
         Value x = e.convert(e.elementVector(p.lhs, at), accumulator);
         e.store(x, *packedRows,
                 {which,
-                 uniformDiv(k.value, e.lanes),
+                 e.divIndex(e.uniform(k.value), Dim(e.lanes)).first,
                  inTile,
                  {e.idx(0), Index::Lanes, true}});
       });
     });
-  }
-
-  Index uniformDiv(Value x, int64_t by) {
-    return e.uniform(arith::DivUIOp::create(e.b, x, e.idx(by)));
   }
 
   //===--------------------------------------------------------------------===//
@@ -391,7 +382,7 @@ private:
       totals = e.loop(
           e.idx(0), e.dim(p.k), e.lanes, zeros,
           [&](Value first, ValueRange carried) {
-            Index line = uniformDiv(first, e.lanes);
+            Index line = e.divIndex(e.uniform(first), Dim(e.lanes)).first;
             Value length = e.idx(e.lanes);
             std::optional<int64_t> k = p.k.constant();
             if (!k || *k % e.lanes != 0)

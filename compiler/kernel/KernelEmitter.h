@@ -126,6 +126,16 @@ public:
   mlir::Value identity(ReduceKind kind, mlir::Type elementType);
   /// As many vectors as lanes, seen as rows of a square: its columns.
   llvm::SmallVector<mlir::Value> transpose(llvm::ArrayRef<mlir::Value> rows);
+  /// Walks `count` rows of `length` elements in squares and gives their
+  /// columns: vectors over the rows from `firstRow` on, at `along`. Rows are
+  /// asked for past `count`, up to a multiple of the lanes, and columns given
+  /// past `length`, whose lanes are undefined.
+  void eachTransposed(
+      mlir::Value count, const Dim &length,
+      llvm::function_ref<mlir::Value(mlir::Value row, Index along)> read,
+      llvm::function_ref<void(mlir::Value firstRow, mlir::Value along,
+                              mlir::Value column)>
+          put);
   /// A vector's lanes combined.
   mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
   /// Element type that sums of this type are kept in.

@@ -17,4 +17,5 @@ list(APPEND compiler_sources
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
+  kernel/Transposing.cpp
 )
