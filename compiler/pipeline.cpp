@@ -73,6 +73,8 @@ void mapsto::addLoopPasses(OpPassManager &pm, const Target &target) {
   LowerKernelsOptions lowering;
   lowering.vectorBits = target.vectorBits;
   lowering.registers = target.registers;
+  lowering.l1Bytes = target.l1Bytes;
+  lowering.l2Bytes = target.l2Bytes;
   pm.addPass(createLowerKernels(lowering));
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(createCSEPass());

@@ -12,6 +12,7 @@
 #include "llvm/TargetParser/X86TargetParser.h"
 
 #include <mutex>
+#include <unistd.h>
 
 using namespace mapsto;
 
@@ -107,6 +108,26 @@ std::vector<std::string> requiredFeatures(const llvm::MCSubtargetInfo &info,
   return names;
 }
 
+/// The data caches of a core. Those of this machine for `native`; otherwise
+/// what most CPUs with such vectors have, since an artifact is carried around:
+/// 1 MiB comes with AVX-512 (Skylake-SP, Zen 4), 512 KiB with AVX2 (all Zen)
+/// and AArch64's larger cores, 256 KiB with what is older.
+void setCaches(Target &target, bool native) {
+  target.l1Bytes = 32 << 10;
+  target.l2Bytes = target.vectorBits == 512                      ? 1 << 20
+                   : target.vectorBits == 256 || !target.isX86() ? 512 << 10
+                                                                 : 256 << 10;
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+  if (!native)
+    return;
+  // 0 where the kernel does not know.
+  if (long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
+    target.l1Bytes = bytes;
+  if (long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
+    target.l2Bytes = bytes;
+#endif
+}
+
 } // namespace
 
 bool Target::isX86() const { return llvm::Triple(triple).isX86(); }
@@ -156,6 +177,7 @@ bool mapsto::findTarget(llvm::StringRef cpu, llvm::StringRef tripleText,
     target.vectorBits = 128;
     target.registers = 32;
   }
+  setCaches(target, native);
   return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "llvm/ADT/StringRef.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,11 +22,13 @@ class TargetMachine;
 namespace mapsto {
 
 struct Target {
-  std::string triple;        ///< "x86_64-pc-linux-gnu"
-  std::string cpu;           ///< LLVM's name: "x86-64-v3", "znver3"
-  std::string features;      ///< LLVM's list: "+avx2,+fma,-avx512f"
-  unsigned vectorBits = 128; ///< width of a vector register
-  unsigned registers = 16;   ///< how many vector registers there are
+  std::string triple;          ///< "x86_64-pc-linux-gnu"
+  std::string cpu;             ///< LLVM's name: "x86-64-v3", "znver3"
+  std::string features;        ///< LLVM's list: "+avx2,+fma,-avx512f"
+  unsigned vectorBits = 128;   ///< width of a vector register
+  unsigned registers = 16;     ///< how many vector registers there are
+  int64_t l1Bytes = 32 << 10;  ///< a core's first-level data cache
+  int64_t l2Bytes = 512 << 10; ///< a core's second-level cache
   /// Features that generated code may use, by LLVM's names without '+': what
   /// an artifact checks for before it runs.
   std::vector<std::string> required;

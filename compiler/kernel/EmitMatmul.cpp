@@ -448,7 +448,7 @@ private:
 
 } // namespace
 
-Dim gridOfMatmul(const Group &group) {
+Dim gridOfMatmul(const Group &group, const Machine &machine) {
   Product p(group.anchor);
   return p.batch * Dim::ceilDiv(p.rows, Dim(kRowsPerItem)) *
          Dim::ceilDiv(p.n, Dim(kColumnsPerItem));

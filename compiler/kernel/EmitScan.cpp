@@ -89,7 +89,8 @@ private:
   void emitStage(const ScanStage &stage) {
     const Group &group = stage.groups.front();
     if (!firstRow) {
-      emitGroup(e, group, memory[group.root], e.idx(0), e.dim(gridOf(group)));
+      emitGroup(e, group, memory[group.root], e.idx(0),
+                e.dim(gridOf(group, e.machine)));
     } else if (stage.gates.empty()) {
       emitLoops(e, group, memory[group.root], firstRow, lastRow);
     } else {

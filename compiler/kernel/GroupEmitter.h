@@ -16,7 +16,7 @@
 namespace mapsto {
 
 /// Number of independent work items of a group.
-Dim gridOf(const Group &group);
+Dim gridOf(const Group &group, const Machine &machine);
 
 /// Writes the group's items [begin, end) into `results`, one buffer per result
 /// of the root.
@@ -29,7 +29,7 @@ Dim gridOfLoops(const Group &group);
 void emitLoops(KernelEmitter &e, const Group &group,
                llvm::ArrayRef<Buffer> results, mlir::Value begin,
                mlir::Value end);
-Dim gridOfMatmul(const Group &group);
+Dim gridOfMatmul(const Group &group, const Machine &machine);
 void emitMatmul(KernelEmitter &e, const Group &group,
                 llvm::ArrayRef<Buffer> results, mlir::Value begin,
                 mlir::Value end);

@@ -20,10 +20,9 @@ struct KernelEmitter::ScopeGuard {
   ~ScopeGuard() { e.scopes.pop_back(); }
 };
 
-KernelEmitter::KernelEmitter(Location loc, Block *entry, int64_t lanes,
-                             int64_t registers)
-    : b(loc, loc.getContext()), lanes(lanes), registers(registers),
-      entry(entry) {
+KernelEmitter::KernelEmitter(Location loc, Block *entry, const Machine &machine)
+    : b(loc, loc.getContext()), machine(machine), lanes(machine.lanes),
+      registers(machine.registers), entry(entry) {
   b.setInsertionPointToEnd(entry);
   scopes.push_back({entry, Value(), {}, {}});
 }

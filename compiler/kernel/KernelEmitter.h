@@ -62,15 +62,23 @@ struct Buffer {
 /// targets have instructions on it.
 mlir::Type storedType(mlir::Type elementType);
 
+/// What loops are shaped by: the target's vectors and a core's data caches.
+struct Machine {
+  int64_t lanes = 8; ///< of a vector of f32
+  int64_t registers = 16;
+  int64_t l1Bytes = 32 << 10;
+  int64_t l2Bytes = 512 << 10;
+};
+
 class KernelEmitter {
 public:
   using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
       mlir::Value iv, mlir::ValueRange carried)>;
 
-  KernelEmitter(mlir::Location loc, mlir::Block *entry, int64_t lanes,
-                int64_t registers);
+  KernelEmitter(mlir::Location loc, mlir::Block *entry, const Machine &machine);
 
   mlir::ImplicitLocOpBuilder b;
+  const Machine machine;
   /// Lanes of the target's vectors of f32; every vector in the kernel has
   /// this many, whatever its element type.
   const int64_t lanes;

@@ -23,7 +23,7 @@ using namespace mlir;
 
 namespace mapsto {
 
-Dim gridOf(const Group &group) {
+Dim gridOf(const Group &group, const Machine &machine) {
   Operation *anchor = group.anchor;
   switch (group.kind) {
   case KernelKind::map:
@@ -31,7 +31,7 @@ Dim gridOf(const Group &group) {
   case KernelKind::conv:
     return gridOfLoops(group);
   case KernelKind::matmul:
-    return gridOfMatmul(group);
+    return gridOfMatmul(group, machine);
   case KernelKind::attention:
     return gridOfAttention(cast<AttentionOp>(anchor));
   case KernelKind::cumulative:
@@ -116,7 +116,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
                       LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));
     Block *entry = function.addEntryBlock();
 
-    KernelEmitter e(kernel.getLoc(), entry, vectorBits / 32, registers);
+    Machine machine{vectorBits / 32, registers, l1Bytes, l2Bytes};
+    KernelEmitter e(kernel.getLoc(), entry, machine);
     auto argument = entry->args_begin();
     Block &body = kernel.getBody().front();
     for (BlockArgument input : body.getArguments())
@@ -143,7 +144,7 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
     function->setAttr(kKernelKindAttr, kernel.getKindAttr());
-    function->setAttr(kGridAttr, b.getStringAttr(gridOf(group).str()));
+    function->setAttr(kGridAttr, b.getStringAttr(gridOf(group, machine).str()));
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     function->setAttr(kFusedAttr, b.getArrayAttr(fused));
     SmallVector<Attribute> sites;
