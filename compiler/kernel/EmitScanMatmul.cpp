@@ -1,10 +1,11 @@
 //===- EmitScanMatmul.cpp - A matmul with the gates that read it ----------===//
 //
-// The columns are walked a few units at a time. For these, a register tile of
-// rows by (gates x units) accumulates over all of K; its sums then pass through
-// the gates' arithmetic, row by row. One row alone has too few sums to hide the
-// latency of their additions: it takes more units at a time, or adds up several
-// parts of K side by side.
+// The columns are walked a few units at a time. For these, register tiles of
+// rows by units accumulate over all of K, one gate after the other, so that one
+// gate's panel is read from L1 by all the rows; the sums then pass through the
+// gates' arithmetic, row by row. Few rows have too few sums to hide the latency
+// of their additions: they take several gates at once, one row alone more units
+// too, or it adds up several parts of K side by side.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,9 +17,9 @@ namespace mapsto {
 
 namespace {
 
-/// Sums kept side by side for one row: two multiply-adds begin each cycle, four
+/// Sums kept side by side at least: two multiply-adds begin each cycle, four
 /// cycles before their results are there.
-constexpr int64_t kSumsOfOneRow = 8;
+constexpr int64_t kSums = 8;
 
 /// The shape of a stage's register tiles.
 struct Tiling {
@@ -44,14 +45,28 @@ struct Tiling {
         count *= 2;
       return count;
     };
-    int64_t inTile = gates == 1 && inPanel % 2 == 0 ? 2 : 1;
-    vectors = std::min(inTile, fit(inTile));
-    vectorsOfOneRow = fit(std::max<int64_t>(kSumsOfOneRow / gates, 1));
+    vectors = fit(std::min<int64_t>(inPanel, 2));
+    vectorsOfOneRow = fit(std::max<int64_t>(kSums / gates, 1));
     int64_t k = *dimsOf(matmul.getLhs()).back().constant();
-    while (2 * parts * gates * vectorsOfOneRow <= kSumsOfOneRow &&
-           k % (2 * parts) == 0)
+    while (2 * parts * gates * vectorsOfOneRow <= kSums && k % (2 * parts) == 0)
       parts *= 2;
-    rows = std::max<int64_t>(2 * e.tileRows() / (gates * vectors * parts), 1);
+    int64_t perRow = vectors == 1 && gates % 2 == 0 ? 2 : vectors;
+    rows = std::max<int64_t>(2 * e.tileRows() / (perRow * parts), 1);
+  }
+
+  /// Gates that a tile of so many rows takes at once.
+  int64_t gatesAtOnce(int64_t rows, int64_t vectors) const {
+    int64_t turns = gates * rows * vectors * parts / kSums;
+    return llvm::divideCeil(gates, std::clamp<int64_t>(turns, 1, gates));
+  }
+
+  /// Sizes of the tiles that a number of rows is cut into.
+  SmallVector<int64_t> sizes() const {
+    SmallVector<int64_t> list{rows};
+    for (int64_t size : {4, 2, 1})
+      if (size < rows)
+        list.push_back(size);
+    return list;
   }
 };
 
@@ -98,11 +113,7 @@ private:
   void emitRows(Value first, Value last) {
     eachUnits(tiling.vectors, [&](Value unit) {
       Value row = first;
-      llvm::SmallSetVector<int64_t, 3> sizes;
-      for (int64_t size : {tiling.rows, int64_t(2), int64_t(1)})
-        if (size <= tiling.rows)
-          sizes.insert(size);
-      for (int64_t size : sizes) {
+      for (int64_t size : tiling.sizes()) {
         Value left = arith::RemUIOp::create(e.b, e.sub(last, row), e.idx(size));
         Value end = size == 1 ? last : e.sub(last, left);
         e.loop(row, end, size,
@@ -131,9 +142,10 @@ private:
 
   /// Rows of sums: for each, gate by gate, the vectors of its units.
   SmallVector<Value> accumulate(ArrayRef<Value> rows, Value unit,
-                                int64_t vectors) {
+                                int64_t vectors, int64_t firstGate,
+                                int64_t gates) {
     SmallVector<std::pair<Index, Index>> places; // panel, column in it
-    for (int64_t gate = 0; gate < tiling.gates; ++gate)
+    for (int64_t gate = firstGate; gate < firstGate + gates; ++gate)
       for (int64_t v = 0; v < vectors; ++v)
         places.push_back(
             e.divIndex(columnsOf(gate, unitsAt(unit, v)), Dim(panel)));
@@ -177,15 +189,22 @@ private:
     SmallVector<Value> rows{first};
     for (int64_t r = 1; r < count; ++r)
       rows.push_back(e.add(first, e.idx(r)));
-    SmallVector<Value> tile = accumulate(rows, unit, vectors);
     int64_t perRow = tiling.gates * vectors;
-    if (count == 1) {
+    int64_t atOnce = tiling.gatesAtOnce(count, vectors);
+    if (count == 1 && atOnce == tiling.gates) {
+      SmallVector<Value> tile = accumulate(rows, unit, vectors, 0, atOnce);
       combineGates(first, unit, vectors, [&](int64_t i) { return tile[i]; });
       return;
     }
-    for (int64_t i = 0; i < count * perRow; ++i)
-      e.store(tile[i], stage.sums,
-              Indices{Index{e.idx(i * e.lanes), Index::Lanes, true}});
+    for (int64_t gate = 0; gate < tiling.gates; gate += atOnce) {
+      int64_t gates = std::min(atOnce, tiling.gates - gate);
+      SmallVector<Value> tile = accumulate(rows, unit, vectors, gate, gates);
+      for (auto [i, sum] : llvm::enumerate(tile)) {
+        int64_t row = i / (gates * vectors), inRow = i % (gates * vectors);
+        int64_t at = (row * perRow + gate * vectors + inRow) * e.lanes;
+        e.store(sum, stage.sums, Indices{Index{e.idx(at), Index::Lanes, true}});
+      }
+    }
     e.loop(e.idx(0), e.idx(count), 1, [&](Value r) {
       Value begin = e.mul(r, e.idx(perRow * e.lanes));
       combineGates(e.add(first, r), unit, vectors, [&](int64_t i) {
