@@ -1,12 +1,10 @@
-# The runtime and the weight readers.
+# The runtime.
 
 mapsto_unit_test(runtime_test runtime
   SOURCES runtime_arena_test.cpp runtime_dtype_test.cpp runtime_expr_test.cpp runtime_manifest_test.cpp
-          runtime_npy_test.cpp runtime_session_test.cpp runtime_thread_pool_test.cpp runtime_values_test.cpp
+          runtime_npy_test.cpp runtime_session_test.cpp runtime_concurrency_test.cpp runtime_thread_pool_test.cpp runtime_values_test.cpp
           runtime_model_kernels.c
   LIBRARIES MapstoRuntime)
-
-mapsto_unit_test(weights_test weights SOURCES weights_test.cpp LIBRARIES MapstoWeights)
 
 # A model made by hand, as the compiler would emit it: linked into C programs without the C++ library.
 add_executable(runtime_model_writer runtime_model_writer.cpp)

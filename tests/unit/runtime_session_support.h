@@ -1,0 +1,60 @@
+//===- runtime_session_support.h - models made by hand, opened ------------===//
+
+#ifndef MAPSTO_TESTS_RUNTIME_SESSION_SUPPORT_H
+#define MAPSTO_TESTS_RUNTIME_SESSION_SUPPORT_H
+
+#include "runtime/manifest_writer.h"
+#include "runtime/mapsto.h"
+
+#include <gtest/gtest.h>
+
+namespace mapsto::test {
+
+/// A model with code, opened; and one session of it.
+struct Model {
+  std::vector<uint64_t> words;
+  mapsto_image image{};
+  mapsto_artifact *artifact = nullptr;
+  mapsto_session *session = nullptr;
+
+  Model(const ManifestModel &model, const mapsto_kernel_fn *kernels,
+        const void *weights = nullptr, const char *directory = nullptr) {
+    std::vector<uint8_t> blob = serialize(model);
+    words.resize(blob.size() / 8);
+    memcpy(words.data(), blob.data(), blob.size());
+    image = {MAPSTO_IMAGE_MAGIC,
+             MAPSTO_IMAGE_VERSION,
+             words.data(),
+             blob.size(),
+             kernels,
+             model.kernels.size(),
+             weights,
+             weights ? model.weightsSize : 0};
+    if (!mapsto_artifact_from_image(&image, directory, &artifact))
+      EXPECT_EQ(mapsto_session_create(artifact, &session), MAPSTO_OK);
+  }
+  Model(const Model &) = delete;
+  ~Model() {
+    mapsto_session_free(session);
+    mapsto_artifact_close(artifact);
+  }
+  mapsto_status bind(size_t input, mapsto_dtype dtype,
+                     std::vector<int64_t> dims, const void *data) {
+    return mapsto_session_bind_input(session, input, dtype, dims.data(),
+                                     int(dims.size()), data);
+  }
+  std::string run() {
+    return mapsto_session_run(session) ? mapsto_session_error(session) : "";
+  }
+  std::string error() const { return mapsto_session_error(session); }
+  template <typename T> std::vector<T> output(size_t index) {
+    mapsto_tensor t;
+    EXPECT_EQ(mapsto_session_output(session, index, &t), MAPSTO_OK);
+    const T *data = static_cast<const T *>(t.data);
+    return {data, data + t.bytes / sizeof(T)};
+  }
+};
+
+} // namespace mapsto::test
+
+#endif // MAPSTO_TESTS_RUNTIME_SESSION_SUPPORT_H
