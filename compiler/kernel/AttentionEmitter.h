@@ -49,7 +49,7 @@ private:
   MaskBounds bounds;
 
   // Blocks in scratch.
-  Buffer scores, output, maximum, sum, rescale, best, allScores;
+  Buffer scores, output, maximum, reference, rescale, sum, best, allScores;
   Buffer scaledQuery, keyPanels;
   llvm::SmallVector<Buffer> keyColumns;
 
@@ -161,16 +161,26 @@ private:
 
   // Normalizers (AttentionNormalizers.cpp).
 
-  void finishRow(mlir::Value row);
+  /// Scores of the block to weights, for a tile of rows.
+  void finishTile(mlir::Value first, int64_t count);
 
-  /// Finished scores of the block, and their maximum.
+  /// Finished scores of the block, and the largest of them that is a number.
   mlir::Value finishScores(mlir::Value row);
+
+  mlir::Value larger(mlir::Value x, mlir::Value y);
+  mlir::Value largestLane(mlir::Value v);
 
   mlir::Value isNone(mlir::Value m);
 
+  /// 2^x or e^x, for x <= 0.
   mlir::Value exponential(mlir::Value x);
 
-  void softmaxRow(mlir::Value row);
+  /// Of rows at once: the maximum with that of the block, and what this
+  /// changes.
+  void raiseMaxima(Index row);
+
+  /// Finished scores to exponentials, and their sum.
+  void exponentiate(mlir::Value row);
 
   void sigmoidRow(mlir::Value row);
 

@@ -1,25 +1,68 @@
 //===- AttentionNormalizers.cpp - Scores to weights -----------------------===//
 
+#include "compiler/cpu/FloatFormula.h"
 #include "compiler/kernel/AttentionEmitter.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace mapsto {
 
-void AttentionEmitter::finishRow(Value row) {
+/// 2^x for x <= 0 (and what is rounded to more than that), within 2e-7 of its
+/// value; 0 from 2^-126.5 down, NaN for NaN. Adding kRounder, 1.5 * 2^23 and
+/// 127, rounds to a whole number, whose low bits then are the exponent of the
+/// power of two.
+static Float powerOfTwo(Float x) {
+  constexpr double kRounder = 12582912 + 127;
+  x = x.atLeast(-127);
+  Float t = x + kRounder;
+  Float r = x - (t - kRounder);
+  Float p = r.polynomial({0x1.5c08e6p-10, 0x1.3d0c52p-7, 0x1.c6b6e4p-5,
+                          0x1.ebf918p-3, 0x1.62e428p-1, 1});
+  return p * Float::ofBits(t.bits() << 23);
+}
+
+/// The larger of x and y; y where x is no number.
+Value AttentionEmitter::larger(Value x, Value y) {
+  Value above = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(e.b, above, x, y);
+}
+
+Value AttentionEmitter::largestLane(Value v) {
+  for (int64_t step = e.lanes / 2; step > 0; step /= 2) {
+    SmallVector<int64_t> from;
+    for (int64_t lane = 0; lane < e.lanes; ++lane)
+      from.push_back((lane + step) % e.lanes);
+    v = larger(vector::ShuffleOp::create(e.b, v, v, from), v);
+  }
+  return vector::ExtractOp::create(e.b, v, 0);
+}
+
+void AttentionEmitter::finishTile(Value first, int64_t count) {
+  seenKeys = keysSeenBy(first, count);
+  auto each = [&](function_ref<void(Value)> body) {
+    Value end = e.minIndex(e.add(first, e.idx(count)), rows);
+    e.loop(first, end, 1, body);
+  };
   switch (normalizer) {
   case Normalizer::softmax:
-    return softmaxRow(row);
-  case Normalizer::hard:
-    return hardRow(row);
-  case Normalizer::sigmoid:
-    return sigmoidRow(row);
-  case Normalizer::sparsemax:
-    e.laneLoop(seenKeys, [&](Index j) {
-      e.store(finishedScore(row, j), allScores,
-              {rowIndex(row), e.addIndex(j, e.uniform(firstKey))});
+    each([&](Value row) {
+      e.store(finishScores(row), reference, {rowIndex(row)});
     });
-    return;
+    e.laneLoop(Dim(count),
+               [&](Index n) { raiseMaxima(e.addIndex(n, e.uniform(first))); });
+    return each([&](Value row) { exponentiate(row); });
+  case Normalizer::hard:
+    return each([&](Value row) { hardRow(row); });
+  case Normalizer::sigmoid:
+    return each([&](Value row) { sigmoidRow(row); });
+  case Normalizer::sparsemax:
+    return each([&](Value row) {
+      e.laneLoop(seenKeys, [&](Index j) {
+        e.store(finishedScore(row, j), allScores,
+                {rowIndex(row), e.addIndex(j, e.uniform(firstKey))});
+      });
+    });
   }
 }
 
@@ -30,31 +73,38 @@ Value AttentionEmitter::finishScores(Value row) {
         e.store(s, scores, {rowIndex(row), j});
         if (weights)
           storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
-        return SmallVector<Value>{e.combine(ReduceKind::max, carried[0], s)};
+        return SmallVector<Value>{larger(s, carried[0])};
       })[0];
-  return e.combineLanes(ReduceKind::max, lanes);
+  return largestLane(lanes);
 }
 
 Value AttentionEmitter::isNone(Value m) {
   return arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, m,
-                               number(-kInfinity));
+                               e.isVector(m) ? vector(-kInfinity)
+                                             : number(-kInfinity));
 }
 
 Value AttentionEmitter::exponential(Value x) {
-  if (inBits)
-    return math::Exp2Op::create(e.b, x);
-  return math::ExpOp::create(e.b, x);
+  if (!type.isF32())
+    return inBits ? math::Exp2Op::create(e.b, x).getResult()
+                  : math::ExpOp::create(e.b, x).getResult();
+  Float bits{&e.b, x};
+  return powerOfTwo(inBits ? bits : bits * llvm::numbers::log2e).v;
 }
 
-void AttentionEmitter::softmaxRow(Value row) {
-  Value blockMaximum = finishScores(row);
-  Value before = e.load(maximum, {rowIndex(row)});
-  Value after = e.combine(ReduceKind::max, before, blockMaximum);
+void AttentionEmitter::raiseMaxima(Index row) {
+  Value before = e.load(maximum, {row});
+  Value after = larger(e.load(reference, {row}), before);
   // While no key has been seen every exponential is 0, not exp(-inf + inf).
-  Value reference =
-      arith::SelectOp::create(e.b, isNone(after), number(0), after);
-  Value factor = exponential(arith::SubFOp::create(e.b, before, reference));
-  Value shift = e.splat(reference);
+  Value shift = arith::SelectOp::create(e.b, isNone(after), vector(0), after);
+  e.store(after, maximum, {row});
+  e.store(shift, reference, {row});
+  e.store(exponential(arith::SubFOp::create(e.b, before, shift)), rescale,
+          {row});
+}
+
+void AttentionEmitter::exponentiate(Value row) {
+  Value shift = e.splat(e.load(reference, {rowIndex(row)}));
   Value total =
       e.laneLoop(seenKeys, vector(0), [&](Index j, ValueRange carried) {
         Value s = e.load(scores, {rowIndex(row), j});
@@ -64,11 +114,9 @@ void AttentionEmitter::softmaxRow(Value row) {
         e.store(p, scores, {rowIndex(row), j});
         return SmallVector<Value>{e.combine(ReduceKind::sum, carried[0], p)};
       })[0];
-  Value l = e.fma(e.load(sum, {rowIndex(row)}), factor,
-                  e.combineLanes(ReduceKind::sum, total));
-  e.store(after, maximum, {rowIndex(row)});
-  e.store(l, sum, {rowIndex(row)});
-  e.store(factor, rescale, {rowIndex(row)});
+  Indices at{rowIndex(row), {e.idx(0), Index::Lanes, true}};
+  Value factor = e.splat(e.load(rescale, {rowIndex(row)}));
+  e.store(e.fma(e.load(sum, at), factor, total), sum, at);
 }
 
 void AttentionEmitter::sigmoidRow(Value row) {

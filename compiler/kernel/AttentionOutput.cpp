@@ -81,7 +81,9 @@ void AttentionEmitter::finish() {
     if (normalizer == Normalizer::hard)
       return finishHard(row);
     Value factor = number(1);
-    Value l = e.load(sum, {rowIndex(row)});
+    Value l = e.combineLanes(
+        ReduceKind::sum,
+        e.load(sum, {rowIndex(row), {e.idx(0), Index::Lanes, true}}));
     if (normalizer == Normalizer::softmax) {
       Value none =
           arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, l, number(0));

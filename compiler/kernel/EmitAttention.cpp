@@ -74,7 +74,9 @@ void AttentionEmitter::allocateBlocks() {
   scores = e.allocate({block, Dim(kKeyBlock)}, type);
   output = e.allocate({block, features}, type);
   maximum = e.allocate({block}, type);
-  sum = e.allocate({block}, type);
+  // Apart for each lane of the keys; one only at the end.
+  sum = e.allocate({block, Dim(e.lanes)}, type);
+  reference = e.allocate({block}, type);
   rescale = e.allocate({block}, type);
   if (normalizer == Normalizer::hard)
     best = e.allocate({block}, e.b.getI64Type());
@@ -150,11 +152,7 @@ void AttentionEmitter::emitQueryBlock() {
       emitDotScores();
     else
       emitRegionScores();
-    eachTile([&](Value first, int64_t count) {
-      seenKeys = keysSeenBy(first, count);
-      Value end = e.minIndex(e.add(first, e.idx(count)), rows);
-      e.loop(first, end, 1, [&](Value row) { finishRow(row); });
-    });
+    eachTile([&](Value first, int64_t count) { finishTile(first, count); });
     if (normalizer == Normalizer::softmax || normalizer == Normalizer::sigmoid)
       accumulate();
   });
@@ -183,7 +181,7 @@ AttentionEmitter::KeyRange AttentionEmitter::visibleKeys() {
 void AttentionEmitter::start() {
   eachRow([&](Value row) {
     e.store(number(-kInfinity), maximum, {rowIndex(row)});
-    e.store(number(0), sum, {rowIndex(row)});
+    e.store(vector(0), sum, {rowIndex(row), {e.idx(0), Index::Lanes, true}});
     if (normalizer == Normalizer::hard)
       e.store(e.constant(e.b.getI64Type(), -1), best, {rowIndex(row)});
     e.laneLoop(features, [&](Index d) {
