@@ -79,7 +79,7 @@ constexpr OptionInfo kOptions[] = {
      "try N random settings of the sizes"},
     {"--seed", Verify, Takes::Value, "SEED", "where --trials starts"},
     {"--threads", Verify, Takes::Value, "N",
-     "threads to use (default: a run with 1, and one with 4)"},
+     "threads to use (default: runs with 1, 2, 3 and 4, equal to the bit)"},
     {"-I", OfModels, Takes::Value, "FOLDER", "also look for imports there"},
     {"--target", OfModels, Takes::Value, "DEVICE", "cpu"},
     {"--cpu", OfModels, Takes::Value, "NAME",

@@ -1,7 +1,9 @@
 // Compiled code against the interpreter. Each kernel gets the interpreter's own
 // inputs, so that the first one that is wrong is named, not the first result
-// that shows it; then the whole model is run as an artifact would run it. One
-// compilation serves all sizes that are tried.
+// that shows it; then the whole model is run as an artifact would run it, by
+// several numbers of threads. However a grid is cut and whatever threads share
+// it, the results are the same to the bit. One compilation serves all sizes
+// that are tried.
 #include "compiler/pipeline.h"
 #include "dialect/interpreter/Interpreter.h"
 #include "runtime/dtype.h"
@@ -35,6 +37,9 @@ public:
   }
   explicit Bytes(const Tensor &tensor) : Bytes(bytesOf(tensor)) {}
   char *data() const { return memory.data(); }
+  bool operator==(const Bytes &other) const {
+    return size == other.size && memcmp(data(), other.data(), size) == 0;
+  }
   /// Whether anything was written past the end.
   bool isOverrun() const {
     for (size_t i = 0; i != kGuard; ++i)
@@ -113,6 +118,7 @@ public:
     blob = serialize(compiled->manifest);
     if (manifest.open(blob.data(), blob.size()))
       return fail("the manifest is damaged", kRunFailed);
+    shareEveryKernel();
     for (const Sizes &trial : trials) {
       int code = check(trial);
       if (code != kDone) {
@@ -165,14 +171,9 @@ private:
     settleSymbols();
     if (int code = compareResults("after fusion, still interpreted,", cut, 64))
       return code;
-    // Any split of the grid is legal.
-    for (int64_t parts : {1, 3})
-      if (int code = checkKernels(parts))
-        return code;
-    for (int threads : threadCounts())
-      if (int code = checkWhole(threads))
-        return code;
-    return kDone;
+    if (int code = checkKernels())
+      return code;
+    return checkWhole();
   }
 
   void settleSymbols() {
@@ -184,7 +185,20 @@ private:
   std::vector<int> threadCounts() const {
     if (arguments.has("--threads"))
       return {atoi(arguments.get("--threads").c_str())};
-    return {1, 4};
+    return {1, 2, 3, 4};
+  }
+
+  /// The image that whole runs take: the sizes tried are small, but threads
+  /// are to meet in each kernel.
+  void shareEveryKernel() {
+    ManifestModel model = compiled->manifest;
+    uint32_t worthSharing = model.expr(int64_t(1) << 40);
+    for (ManifestKernel &kernel : model.kernels)
+      kernel.cost = worthSharing;
+    sharedBlob = serialize(model);
+    shared = loaded->jit->image();
+    shared.manifest = sharedBlob.data();
+    shared.manifest_size = sharedBlob.size();
   }
 
   std::string sizesText() const {
@@ -419,7 +433,7 @@ private:
     return value;
   }
 
-  int checkKernels(int64_t parts) {
+  int checkKernels() {
     checked = 0;
     for (LaunchOp launch : entryOf(*kernels).getOps<LaunchOp>()) {
       uint32_t index = 0;
@@ -429,16 +443,43 @@ private:
         ++index;
       if (index == manifest.kernels.count)
         continue;
-      if (int code = checkLaunch(launch, index, parts))
+      if (int code = checkLaunch(launch, index))
         return code;
       ++checked;
     }
     return kDone;
   }
 
-  int checkLaunch(LaunchOp launch, uint32_t index, int64_t parts) {
+  std::string describe(const runtime::KernelRecord &kernel) {
+    std::string name = manifest.text(kernel.symbol), fused;
+    for (uint32_t id : manifest.list(kernel.ops))
+      fused += (fused.empty() ? "" : ", ") +
+               std::string(manifest.text(manifest.texts[id]));
+    return "kernel `" + name + "` (" + fused + ")";
+  }
+
+  /// Any split of the grid is legal, and gives the same bits.
+  int checkLaunch(LaunchOp launch, uint32_t index) {
+    std::vector<Bytes> whole;
+    if (int code = checkLaunch(launch, index, 1, whole))
+      return code;
+    for (int64_t parts : {2, 3, 7}) {
+      std::vector<Bytes> cut;
+      if (int code = checkLaunch(launch, index, parts, cut))
+        return code;
+      if (cut != whole)
+        return fail(describe(manifest.kernels[index]) +
+                        " gives other bits when its grid is cut in " +
+                        std::to_string(parts),
+                    kRunFailed);
+    }
+    return kDone;
+  }
+
+  /// `memory` becomes what the launch read and wrote.
+  int checkLaunch(LaunchOp launch, uint32_t index, int64_t parts,
+                  std::vector<Bytes> &memory) {
     const runtime::KernelRecord &kernel = manifest.kernels[index];
-    std::vector<Bytes> memory;
     std::vector<void *> pointers;
     int64_t elements = 1;
     for (mlir::Value input : launch.getInputs())
@@ -451,11 +492,7 @@ private:
     }
     for (Bytes &bytes : memory)
       pointers.push_back(bytes.data());
-    std::string name = manifest.text(kernel.symbol), fused;
-    for (uint32_t id : manifest.list(kernel.ops))
-      fused += (fused.empty() ? "" : ", ") +
-               std::string(manifest.text(manifest.texts[id]));
-    std::string what = "kernel `" + name + "` (" + fused + ")";
+    std::string what = describe(kernel);
     mapsto_kernel_context context{};
     bool overrun = false;
     int64_t grid = valueOf(kernel.gridExpr);
@@ -505,7 +542,7 @@ private:
                llvm::function_ref<int(mapsto_session *, mapsto_status)> look) {
     mapsto_artifact *artifact;
     mapsto_session *session;
-    if (mapsto_artifact_from_image(&loaded->jit->image(), nullptr, &artifact))
+    if (mapsto_artifact_from_image(&shared, nullptr, &artifact))
       return fail(mapsto_last_error(), kRunFailed);
     mapsto_session_create(artifact, &session);
     mapsto_artifact_close(artifact);
@@ -542,7 +579,25 @@ private:
     });
   }
 
-  int checkWhole(int threads) {
+  int checkWhole() {
+    std::vector<std::vector<char>> first;
+    for (int threads : threadCounts()) {
+      std::vector<std::vector<char>> bytes;
+      if (int code = checkWhole(threads, bytes))
+        return code;
+      if (first.empty())
+        first = bytes;
+      for (unsigned i = 0; i != bytes.size(); ++i)
+        if (bytes[i] != first[i])
+          return fail("`" + resultName(i) + "` has other bits with " +
+                          std::to_string(threads) + " threads",
+                      kRunFailed);
+    }
+    return kDone;
+  }
+
+  /// `bytes` becomes the results.
+  int checkWhole(int threads, std::vector<std::vector<char>> &bytes) {
     return runWhole(
         threads, [&](mapsto_session *session, mapsto_status status) -> int {
           if (status)
@@ -556,10 +611,10 @@ private:
               mapsto_session_output(session, output++, &tensor);
             else
               mapsto_session_read_state(session, state++, &tensor);
-            auto read = tensorFromBytes(
-                expected[i].elementType, expected[i].shape,
-                llvm::ArrayRef<char>(static_cast<char *>(tensor.data),
-                                     tensor.bytes));
+            const char *data = static_cast<const char *>(tensor.data);
+            bytes.emplace_back(data, data + tensor.bytes);
+            auto read = tensorFromBytes(expected[i].elementType,
+                                        expected[i].shape, bytes.back());
             if (failed(read))
               return fail("`" + resultName(i) +
                               "` has another shape than expected",
@@ -581,8 +636,9 @@ private:
   llvm::DenseMap<mlir::Value, Tensor> values;
   std::optional<Compiled> compiled;
   std::unique_ptr<Loaded> loaded;
-  std::vector<uint8_t> blob;
+  std::vector<uint8_t> blob, sharedBlob;
   runtime::Manifest manifest;
+  mapsto_image shared{};
   std::vector<int64_t> symbols;
   unsigned checked = 0, refused = 0;
   double worst = 0;
