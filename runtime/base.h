@@ -21,6 +21,10 @@
 
 namespace mapsto::runtime {
 
+/// Moves `items` to where `n` of `size` bytes have room; `capacity` becomes how
+/// many have.
+void *grow(void *items, size_t &capacity, size_t n, size_t size);
+
 template <typename T> class Array {
   static_assert(std::is_trivially_copyable_v<T>);
 
@@ -76,19 +80,9 @@ public:
 
 private:
   void reserve(size_t n) {
-    if (n <= capacity)
-      return;
-    size_t next = capacity * 2 > n ? capacity * 2 : n;
-    T *grown = n > SIZE_MAX / 2 / sizeof(T)
-                   ? nullptr
-                   : static_cast<T *>(
-                         realloc(static_cast<void *>(items), next * sizeof(T)));
-    if (!grown) {
-      fputs("out of memory\n", stderr);
-      abort();
-    }
-    items = grown;
-    capacity = next;
+    if (n > capacity)
+      items = static_cast<T *>(
+          grow(static_cast<void *>(items), capacity, n, sizeof(T)));
   }
 
   T *items = nullptr;
@@ -108,31 +102,11 @@ public:
   bool empty() const { return size() == 0; }
   void clear() { chars.clear(); }
 
-  void add(const char *s, size_t n) {
-    if (!chars.empty())
-      chars.pop();
-    chars.append(s, n);
-    chars.push('\0');
-  }
-  void add(const char *s) { add(s, strlen(s)); }
+  void add(const char *s, size_t n);
+  void add(const char *s);
   void add(char c) { add(&c, 1); }
-  __attribute__((format(printf, 2, 3))) void addf(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    vaddf(format, args);
-    va_end(args);
-  }
-  void vaddf(const char *format, va_list args) {
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(nullptr, 0, format, args);
-    if (n > 0) {
-      size_t old = size();
-      chars.resize(old + size_t(n) + 1);
-      vsnprintf(chars.data() + old, size_t(n) + 1, format, again);
-    }
-    va_end(again);
-  }
+  __attribute__((format(printf, 2, 3))) void addf(const char *format, ...);
+  void vaddf(const char *format, va_list args);
   void swap(String &other) { chars.swap(other.chars); }
 
 private:
@@ -155,21 +129,7 @@ public:
   ~Memory() { free(block); }
 
   /// At least `bytes`, contents undefined, old contents lost. Never shrinks.
-  [[nodiscard]] bool ensure(uint64_t bytes) {
-    if (bytes <= length && block)
-      return true;
-    free(block);
-    block = nullptr;
-    length = 0;
-    if (bytes > SIZE_MAX - 64 || bytes > INT64_MAX - 64)
-      return false;
-    uint64_t rounded = (bytes + 63) / 64 * 64;
-    block = static_cast<char *>(aligned_alloc(64, rounded ? rounded : 64));
-    if (!block)
-      return false;
-    length = rounded;
-    return true;
-  }
+  [[nodiscard]] bool ensure(uint64_t bytes);
   char *data() const { return block; }
   uint64_t size() const { return length; }
   void swap(Memory &other) {

@@ -4,10 +4,11 @@ namespace mapsto::runtime {
 
 namespace {
 
-enum class Takes { Nothing, Text, Named, MaybeNumber };
+enum class Takes : uint8_t { Nothing, Text, Named, MaybeNumber };
 
+/// The name lies inside: a pointer would cost an executable a relocation each.
 struct OptionKind {
-  const char *name;
+  char name[15];
   Takes takes;
 };
 

@@ -3,9 +3,10 @@
 using namespace mapsto::runtime;
 
 namespace {
+/// The name lies inside: a pointer would cost an executable a relocation each.
 struct Dtype {
-  const char *name;
-  size_t size;
+  char name[7];
+  uint8_t size;
 };
 constexpr Dtype kDtypes[] = {{"f32", 4}, {"f16", 2}, {"bf16", 2},
                              {"f64", 8}, {"i32", 4}, {"i64", 8},

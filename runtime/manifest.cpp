@@ -143,9 +143,11 @@ struct Checker {
     for (List l : {k.ops, k.sites})
       if (Result r = list(l, m.texts.count, "a text does not exist"))
         return r;
-    for (uint32_t e : {k.gridExpr, k.costExpr, k.flopsExpr, k.bytesExpr})
+    for (uint32_t e : {k.gridExpr, k.flopsExpr, k.bytesExpr})
       if (Result r = exprId(e))
         return r;
+    if (Result r = optionalExpr(k.costExpr))
+      return r;
     return optionalExpr(k.scratchExpr);
   }
 
@@ -332,7 +334,7 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       return wrong;
   }
   for (const PhaseRecord &p : phases)
-    for (Text t : {p.name, p.text})
+    for (Text t : {p.name, p.stored})
       if (const char *wrong = check.text(t))
         return wrong;
   return nullptr;

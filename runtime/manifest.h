@@ -25,7 +25,7 @@ namespace mapsto::runtime {
 
 inline constexpr char kManifestMagic[8] = {'M', 'A', 'P', 'S',
                                            'T', 'O', 'M', 'F'};
-inline constexpr uint32_t kManifestVersion = 1;
+inline constexpr uint32_t kManifestVersion = 2;
 /// Where a record refers to nothing.
 inline constexpr uint32_t kNone = 0xFFFFFFFF;
 /// A symbol without a default value.
@@ -127,7 +127,8 @@ struct KernelRecord {
                  ///< sites[k - 1])
   uint32_t argumentCount, resultCount;
   uint32_t gridExpr;    ///< items, any split of which may run in parallel
-  uint32_t costExpr;    ///< of one item, in arithmetic operations (a hint)
+  uint32_t costExpr;    ///< of one item, in arithmetic operations (a hint), or
+                        ///< kNone: as flops and bytes have it
   uint32_t flopsExpr;   ///< of a launch
   uint32_t bytesExpr;   ///< read and written by a launch
   uint32_t scratchExpr; ///< bytes per thread, or kNone
@@ -176,9 +177,13 @@ struct CheckRecord {
   Text message; ///< where and why: "in `x + y` (model.mto:4:7), axis 1"
 };
 
-/// A phase of the compilation as text, for `mapsto inspect`.
+/// A phase of the compilation as text, for `mapsto inspect`. The runtime does
+/// not read it: `stored` is the text compressed (zlib) where it is shorter than
+/// `length`.
 struct PhaseRecord {
-  Text name, text;
+  Text name, stored;
+  uint32_t length; ///< of the text, in bytes
+  uint32_t zero;
 };
 
 enum class Section : uint32_t {

@@ -136,6 +136,12 @@ struct ManifestKernel {
   uint32_t scratch = kNoId; ///< kNoId: none
 };
 
+struct ManifestPhase {
+  std::string name;
+  std::string stored; ///< its text, or that compressed
+  uint32_t length;    ///< of the text
+};
+
 struct ManifestStep {
   runtime::StepKind kind = runtime::StepKind::Launch;
   uint32_t kernel = kNoId;
@@ -188,7 +194,7 @@ struct ManifestModel {
   std::vector<ManifestStep> steps;
   std::vector<std::pair<uint32_t, uint32_t>> writeBacks; ///< state, buffer
   std::vector<ManifestCheck> checks;
-  std::vector<std::pair<std::string, std::string>> phases; ///< name, text
+  std::vector<ManifestPhase> phases;
 
   /// The id of an expression; the same id for the same code.
   uint32_t expr(const ManifestExpr &e) {
@@ -434,8 +440,8 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   for (const ManifestCheck &c : model.checks)
     checks.push_back({uint32_t(c.kind), c.left, c.right, 0, text(c.message)});
   std::vector<PhaseRecord> phases;
-  for (const auto &[name, content] : model.phases)
-    phases.push_back({text(name), text(content)});
+  for (const ManifestPhase &phase : model.phases)
+    phases.push_back({text(phase.name), text(phase.stored), phase.length, 0});
   std::vector<Text> features;
   for (const std::string &f : model.features)
     features.push_back(text(f));

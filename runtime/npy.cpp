@@ -9,7 +9,7 @@ constexpr char kMagic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 constexpr uint64_t kMaxHeader = 1 << 20;
 
 struct NumpyType {
-  const char *descr; ///< without the byte order
+  char descr[4]; ///< without the byte order
   mapsto_dtype dtype;
 };
 constexpr NumpyType kTypes[] = {{"f4", MAPSTO_F32},  {"f2", MAPSTO_F16},

@@ -296,6 +296,16 @@ struct Settler {
     return MAPSTO_OK;
   }
 
+  /// What an item costs, in operations. Where nobody says so, a word moved
+  /// counts as one.
+  static int64_t costOf(const KernelSizes &sizes) {
+    int64_t work;
+    if (__builtin_add_overflow(sizes.flops, sizes.bytes / 4, &work))
+      return INT64_MAX;
+    int64_t items = sizes.grid > 1 ? sizes.grid : 1;
+    return work / items + (work % items > 0);
+  }
+
   mapsto_status sizeKernels() {
     s.kernelSizes.resize(m.kernels.count);
     s.scratchBytes = 0;
@@ -307,12 +317,14 @@ struct Settler {
         return status;
       // Only reports depend on these: too large a number is no reason to stop.
       const int64_t *symbols = s.symbols.data();
-      if (evaluate(m, k.costExpr, symbols, sizes.cost) != ExprError::None)
-        sizes.cost = INT64_MAX;
       if (evaluate(m, k.flopsExpr, symbols, sizes.flops) != ExprError::None)
         sizes.flops = 0;
       if (evaluate(m, k.bytesExpr, symbols, sizes.bytes) != ExprError::None)
         sizes.bytes = 0;
+      if (k.costExpr == kNone)
+        sizes.cost = costOf(sizes);
+      else if (evaluate(m, k.costExpr, symbols, sizes.cost) != ExprError::None)
+        sizes.cost = INT64_MAX;
       if (k.scratchExpr == kNone)
         continue;
       if (mapsto_status status = value(k.scratchExpr, sizes.scratch))

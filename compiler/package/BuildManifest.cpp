@@ -428,15 +428,6 @@ FailureOr<uint32_t> ManifestBuilder::kernelFor(LaunchOp op) {
   kernel.flops = exprOf(symbol, kFlopsAttr, model.expr(0));
   kernel.bytes = exprOf(symbol, kBytesAttr, model.expr(0));
   kernel.scratch = exprOf(symbol, kScratchAttr, kNoId);
-  // What an item costs, in operations; a word moved counts as one.
-  using runtime::Opcode;
-  auto of = [&](uint32_t id) { return model.exprs[id]; };
-  ManifestExpr work = of(kernel.flops) +
-                      ManifestExpr::binary(Opcode::FloorDiv, of(kernel.bytes),
-                                           ManifestExpr::constant(4));
-  ManifestExpr items = ManifestExpr::binary(Opcode::Max, of(kernel.grid),
-                                            ManifestExpr::constant(1));
-  kernel.cost = model.expr(ManifestExpr::binary(Opcode::CeilDiv, work, items));
   model.kernels.push_back(std::move(kernel));
   return it->second;
 }

@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   package/Link.cpp
   package/Package.cpp
   package/PackedWeights.cpp
+  package/StoredPhase.cpp
   package/TemporaryFile.cpp
   package/WeightsObject.cpp
 )

@@ -43,7 +43,7 @@ TEST(Manifest, ComesBackAsWritten) {
   Records<uint32_t> ops = m.list(m.kernels[2].ops);
   ASSERT_EQ(ops.size(), 2u);
   EXPECT_STREQ(m.text(m.texts[ops[1]]), "add");
-  EXPECT_STREQ(m.text(m.phases[0].text), "module {}");
+  EXPECT_STREQ(m.text(m.phases[0].stored), "module {}");
   ASSERT_EQ(m.parameters.size(), 1u);
   uint32_t dim = m.list(m.parameters[0].dims)[0];
   EXPECT_STREQ(m.text(m.exprs[dim].text), "4");

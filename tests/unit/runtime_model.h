@@ -87,7 +87,7 @@ inline ManifestModel accumulateModel() {
              ManifestStep::launch(2, {Y, Total, Totals}),
              ManifestStep::copy(Totals, Sum)};
   m.writeBacks = {{0, Totals}};
-  m.phases = {{"graph", "module {}"}};
+  m.phases = {{"graph", "module {}", 9}};
   computeLifetimes(m);
   return m;
 }

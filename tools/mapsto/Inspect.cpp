@@ -1,3 +1,4 @@
+#include "compiler/package/StoredPhase.h"
 #include "compiler/package/TemporaryFile.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/Lower.h"
@@ -86,8 +87,9 @@ public:
     }
     for (const runtime::PhaseRecord &phase : view.phases)
       if (phaseName(Phase::Graph) == view.text(phase.name))
-        result->module = mlir::parseSourceString<mlir::ModuleOp>(
-            view.text(phase.text), mlir::ParserConfig(&result->context));
+        if (auto text = readPhase(view, phase))
+          result->module = mlir::parseSourceString<mlir::ModuleOp>(
+              *text, mlir::ParserConfig(&result->context));
     if (!result->module) {
       fail("`" + arguments.files[0] +
            "` holds no graph that this version can read");

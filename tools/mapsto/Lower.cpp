@@ -1,5 +1,6 @@
 #include "tools/mapsto/Lower.h"
 #include "compiler/cpu/ObjectCode.h"
+#include "compiler/package/StoredPhase.h"
 
 #include <cstdio>
 #include <sys/mman.h>
@@ -36,8 +37,7 @@ std::optional<Compiled> mapsto::compile(Model &model) {
   manifest->cpu = model.target.cpu;
   manifest->features = model.target.required;
   manifest->options = model.options;
-  manifest->phases.emplace_back(phaseName(Phase::Graph).str(),
-                                std::move(graph));
+  manifest->phases = {storePhase(phaseName(Phase::Graph), graph)};
   if (failed(lower(*model.module, Phase::Loops, Phase::Llvm, model.target,
                    model.timings))) {
     model.fail();
