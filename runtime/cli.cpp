@@ -36,6 +36,7 @@ struct Given {
   uint32_t index;
   const char *text; ///< null: not given
   Value value;
+  String made; ///< what a benchmark gives instead
 };
 
 /// One invocation. Every step returns an exit code, with its error printed.
@@ -128,8 +129,15 @@ struct Command {
                                          : m.states[given.index];
   }
 
+  bool unknown(const Given &given, uint32_t symbol) const {
+    for (uint32_t dim : m.list(record(given).dims))
+      if (symbols[symbol] == kNoValue && mentions(m, dim, symbol))
+        return true;
+    return false;
+  }
+
   /// What is known of a tensor's shape so far.
-  WantedShape wantedShape(const Given &given, uint32_t *unknown) const {
+  WantedShape wantedShape(const Given &given) const {
     WantedShape wanted;
     Records<uint32_t> dims = m.list(record(given).dims);
     wanted.rank = int(dims.count);
@@ -137,16 +145,29 @@ struct Command {
       int64_t &size = wanted.dims[axis];
       size = 0;
       for (uint32_t i = 0; i < m.symbols.count; ++i)
-        if (symbols[i] == kNoValue && mentions(m, dims[axis], i)) {
+        if (symbols[i] == kNoValue && mentions(m, dims[axis], i))
           size = WantedShape::kAny;
-          if (unknown)
-            *unknown = i;
-        }
       if (size == 0 &&
           evaluate(m, dims[axis], symbols.data(), size) != ExprError::None)
         size = WantedShape::kAny;
     }
     return wanted;
+  }
+
+  /// All --dim options that are missing at once.
+  int complainOfSizes(const Given &given, const char *kind) {
+    String missing;
+    for (uint32_t i = 0; i < m.symbols.count; ++i) {
+      bool needed = unknown(given, i);
+      for (Given &other : inputs)
+        needed |= other.text && needsShape(other.text) && unknown(other, i);
+      if (needed)
+        missing.addf(" --dim %s=16", m.text(m.symbols[i].name));
+    }
+    return complain(kWrong, "%s `%s` is %s, so `%s` needs%s", kind,
+                    m.text(record(given).name),
+                    artifact.types[given.role][given.index].c_str(), given.text,
+                    missing.c_str());
   }
 
   void learnSymbols(const Given &given) {
@@ -162,16 +183,11 @@ struct Command {
   int read(Given &given, const char *kind) {
     const TensorRecord &r = record(given);
     const char *name = m.text(r.name);
-    uint32_t unknown = kNone;
-    WantedShape wanted = wantedShape(given, &unknown);
-    if (needsShape(given.text) && unknown != kNone)
-      return complain(kWrong,
-                      "%s `%s` is %s, so `%s` needs `%s`: give it with --dim "
-                      "%s=16",
-                      kind, name,
-                      artifact.types[given.role][given.index].c_str(),
-                      given.text, m.text(m.symbols[unknown].name),
-                      m.text(m.symbols[unknown].name));
+    WantedShape wanted = wantedShape(given);
+    if (needsShape(given.text))
+      for (uint32_t i = 0; i < m.symbols.count; ++i)
+        if (unknown(given, i))
+          return complainOfSizes(given, kind);
     bool expected = given.role == MAPSTO_OUTPUT;
     given.value.dtype = mapsto_dtype(r.dtype);
     bool good = expected && *given.text == '@'
@@ -241,7 +257,27 @@ struct Command {
     return MAPSTO_OK;
   }
 
+  /// Random numbers for the inputs that a benchmark is not given, and a line
+  /// that says which. Integers are 0 and 1: the most that every table of rows
+  /// and every count allows.
+  String makeInputs() {
+    String line;
+    for (Given &given : inputs) {
+      if (given.text)
+        continue;
+      const TensorRecord &r = record(given);
+      given.made.addf("random:%u%s", given.index + 1,
+                      isFloat(mapsto_dtype(r.dtype)) ? "" : ":2");
+      given.text = given.made.c_str();
+      line.addf(" %s=%s", m.text(r.name), given.text);
+    }
+    return line;
+  }
+
   int bindInputs() {
+    String made;
+    if (options.bench)
+      made = makeInputs();
     for (Given &given : inputs) {
       if (!given.text) {
         const char *name = m.text(m.inputs[given.index].name);
@@ -254,6 +290,8 @@ struct Command {
     }
     if (int code = readAll())
       return code;
+    if (!made.empty())
+      printf("inputs  %s\n", made.c_str());
     for (Given &given : inputs)
       if (mapsto_status status = mapsto_session_bind_input(
               session, given.index, given.value.dtype, given.value.shape.dims,
@@ -378,7 +416,7 @@ struct Command {
   int runModel(Profile &profile) {
     if (options.bench)
       return complain(
-          bench(artifact, *session, options.benchRuns, restore, this));
+          bench(artifact, *session, options, profile, restore, this));
     if (options.profile)
       mapsto_session_on_step(session, Profile::onStep, &profile);
     for (long i = 0; i < options.repeat; ++i)
@@ -427,11 +465,12 @@ struct Command {
     Profile profile;
     if (int code = runModel(profile))
       return code;
-    if (options.bench)
-      return kDone;
-    int verdict = checkExpectations();
-    if (int code = giveResults(results))
-      return code;
+    int verdict = kDone;
+    if (!options.bench) {
+      verdict = checkExpectations();
+      if (int code = giveResults(results))
+        return code;
+    }
     if (options.profile &&
         !writeTrace(artifact, profile, options.profile, error))
       return complain(kWrong, "%s", error.c_str());

@@ -11,26 +11,41 @@ static int64_t nanoseconds() {
   return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-void addAmount(String &text, double amount, const char *unit) {
-  const char *prefixes[] = {"", "k", "M", "G", "T", "P"};
-  int i = 0;
-  while (amount >= 1000 && i < 5) {
+namespace {
+
+/// A number for people, to print at once.
+struct Short {
+  char text[24];
+};
+
+/// "1.23 GFLOP/s": three digits and a prefix.
+Short rate(double amount, double ns, const char *unit) {
+  amount *= 1e9 / (ns > 0 ? ns : 1);
+  const char *prefix = " kMGTP";
+  while (amount >= 1000 && prefix[1]) {
     amount /= 1000;
-    ++i;
+    ++prefix;
   }
-  text.addf("%.3g %s%s", amount, prefixes[i], unit);
+  Short result;
+  snprintf(result.text, sizeof result.text, "%.3g %.*s%s", amount,
+           *prefix != ' ', prefix, unit);
+  return result;
 }
 
-static void addDuration(String &text, double ns) {
-  if (ns < 1e4)
-    text.addf("%.2f us", ns / 1e3);
-  else if (ns < 1e6)
-    text.addf("%.1f us", ns / 1e3);
-  else if (ns < 1e9)
-    text.addf("%.2f ms", ns / 1e6);
-  else
-    text.addf("%.2f s", ns / 1e9);
+Short duration(double ns) {
+  Short result;
+  snprintf(result.text, sizeof result.text,
+           ns < 1e4 || ns >= 1e6 ? "%.2f %s" : "%.1f %s",
+           ns / (ns < 1e6   ? 1e3
+                 : ns < 1e9 ? 1e6
+                            : 1e9),
+           ns < 1e6   ? "us"
+           : ns < 1e9 ? "ms"
+                      : "s");
+  return result;
 }
+
+} // namespace
 
 //===----------------------------------------------------------------------===//
 // Traces
@@ -87,20 +102,29 @@ bool writeTrace(const mapsto_artifact &artifact, const Profile &profile,
 
 namespace {
 
-struct KernelTotal {
-  uint32_t kernel;
-  int64_t calls, ns, flops, bytes;
-};
-
 int compareTimes(const void *a, const void *b) {
   int64_t x = *static_cast<const int64_t *>(a);
   int64_t y = *static_cast<const int64_t *>(b);
   return x < y ? -1 : x > y;
 }
 
+double median(Array<int64_t> &times) {
+  if (times.empty())
+    return 0;
+  qsort(times.data(), times.size(), sizeof(int64_t), compareTimes);
+  return double(times[times.size() / 2]);
+}
+
+/// What a kernel does in a run, and in how many nanoseconds.
+struct KernelRun {
+  uint32_t kernel;
+  int calls;
+  double flops, bytes, ns;
+};
+
 int byTimeDescending(const void *a, const void *b) {
-  int64_t x = static_cast<const KernelTotal *>(a)->ns;
-  int64_t y = static_cast<const KernelTotal *>(b)->ns;
+  double x = static_cast<const KernelRun *>(a)->ns;
+  double y = static_cast<const KernelRun *>(b)->ns;
   return x > y ? -1 : x < y;
 }
 
@@ -141,89 +165,142 @@ struct Bench {
     return MAPSTO_OK;
   }
 
-  mapsto_status profile(Array<KernelTotal> &totals, long &runs) {
-    Profile profile;
+  /// Every kernel's launches of a run together, the median of several runs.
+  mapsto_status profile(long runs, Profile &profile,
+                        Array<KernelRun> &kernels) {
     mapsto_session_on_step(&session, Profile::onStep, &profile);
+    Array<int64_t> ends; // of the runs
     mapsto_status status = MAPSTO_OK;
     int64_t ns;
-    for (long i = 0; i < runs && !status; ++i)
+    for (long i = 0; i < runs && !status; ++i) {
       status = timedRun(ns);
-    mapsto_session_on_step(&session, nullptr, nullptr);
-    totals.resize(artifact.manifest.kernels.count);
-    for (const mapsto_step_time &step : profile.steps) {
-      KernelTotal &total = totals[step.kernel];
-      ++total.calls;
-      total.ns += step.end_ns - step.start_ns;
-      total.flops += step.flops;
-      total.bytes += step.bytes;
+      ends.push(int64_t(profile.steps.size()));
     }
-    for (uint32_t i = 0; i < totals.size(); ++i)
-      totals[i].kernel = i;
-    if (!totals.empty())
-      qsort(totals.data(), totals.size(), sizeof(KernelTotal),
+    mapsto_session_on_step(&session, nullptr, nullptr);
+    for (uint32_t k = 0; k < artifact.manifest.kernels.count; ++k) {
+      KernelRun kernel{};
+      Array<int64_t> times;
+      int64_t i = 0;
+      for (int64_t end : ends) {
+        kernel = {k, 0, 0, 0, 0};
+        ns = 0;
+        for (; i < end; ++i) {
+          const mapsto_step_time &step = profile.steps[size_t(i)];
+          if (step.kernel != k)
+            continue;
+          ++kernel.calls;
+          kernel.flops += double(step.flops);
+          kernel.bytes += double(step.bytes);
+          ns += step.end_ns - step.start_ns;
+        }
+        times.push(ns);
+      }
+      kernel.ns = median(times);
+      if (kernel.calls)
+        kernels.push(kernel);
+    }
+    if (!kernels.empty())
+      qsort(kernels.data(), kernels.size(), sizeof(KernelRun),
             byTimeDescending);
     return status;
   }
 };
 
-void addRates(String &text, double flops, double bytes, double ns) {
-  if (ns <= 0)
-    ns = 1;
-  addAmount(text, flops * 1e9 / ns, "FLOP/s");
-  text.add("  ");
-  addAmount(text, bytes * 1e9 / ns, "B/s");
+/// The shortest time that the machine needs for some work, and why.
+struct Bound {
+  double ns;
+  int level; ///< of memory, from 0; -1: arithmetic
+};
+
+/// Arithmetic and memory overlap at best. A launch reads from the nearest level
+/// that holds all it touches.
+Bound boundOf(const Limits &limits, const KernelRun &run) {
+  int level = 0;
+  double bytes = run.bytes / run.calls;
+  while (level + 1 < limits.levels && bytes > limits.bytes[level])
+    ++level;
+  double compute = 1e9 * run.flops / limits.flops;
+  double memory = 1e9 * run.bytes / limits.bandwidth[level];
+  return compute >= memory ? Bound{compute, -1} : Bound{memory, level};
+}
+
+Short levelName(const Limits &limits, int level) {
+  Short name;
+  snprintf(name.text, sizeof name.text,
+           level < 0                    ? "compute"
+           : level + 1 == limits.levels ? "memory"
+                                        : "L%d",
+           level + 1);
+  return name;
+}
+
+void printRates(double flops, double bytes, double ns) {
+  printf("  %12s  %9s", rate(flops, ns, "FLOP/s").text,
+         rate(bytes, ns, "B/s").text);
+}
+
+void printLimits(const Limits &limits) {
+  printf("\nlimits   %s; reads", rate(limits.flops, 1e9, "FLOP/s").text);
+  for (int i = 0; i < limits.levels; ++i)
+    printf("%s %s %s", i ? "," : "", levelName(limits, i).text,
+           rate(limits.bandwidth[i], 1e9, "B/s").text);
 }
 
 } // namespace
 
 mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
-                    long runs, mapsto_status (*restore)(void *), void *user) {
+                    const Options &options, Profile &profile,
+                    mapsto_status (*restore)(void *), void *user) {
   Bench b{artifact, session, restore, user};
   Array<int64_t> times;
-  if (mapsto_status status = b.time(runs, times))
+  if (mapsto_status status = b.time(options.benchRuns, times))
     return status;
-  Array<KernelTotal> totals;
+  Array<KernelRun> kernels;
   long profiled =
       long(times.size()) < kProfiledRuns ? long(times.size()) : kProfiledRuns;
-  if (mapsto_status status = b.profile(totals, profiled))
+  if (mapsto_status status = b.profile(profiled, profile, kernels))
     return status;
 
-  String text;
-  auto quantile = [&](const char *name, double q) {
-    size_t i = size_t(q * double(times.size() - 1) + 0.5);
-    text.addf("%s ", name);
-    addDuration(text, double(times[i]));
-  };
-  text.addf("%zu runs, %d thread%s\n", times.size(), session.threads,
-            session.threads == 1 ? "" : "s");
-  text.add("latency  ");
-  quantile("min", 0);
-  quantile("  p50", 0.5);
-  quantile("  p90", 0.9);
-  quantile("  p99", 0.99);
-  double flops = 0, bytes = 0, ns = 0;
-  for (const KernelTotal &total : totals) {
-    flops += double(total.flops) / double(profiled);
-    bytes += double(total.bytes) / double(profiled);
-    ns += double(total.ns);
+  printf("%zu runs, %d thread%s\nlatency", times.size(), session.threads,
+         session.threads == 1 ? "" : "s");
+  constexpr struct {
+    double q;
+    char name[8];
+  } quantiles[] = {{0, "min"}, {0.5, "p50"}, {0.9, "p90"}, {0.99, "p99"}};
+  for (auto &[q, name] : quantiles)
+    printf("  %s %s", name,
+           duration(double(times[size_t(q * double(times.size() - 1) + 0.5)]))
+               .text);
+  const Limits &limits = options.limits;
+  double flops = 0, bytes = 0, ns = 0, bound = 0;
+  for (const KernelRun &kernel : kernels) {
+    flops += kernel.flops;
+    bytes += kernel.bytes;
+    ns += kernel.ns;
+    bound += limits.flops ? boundOf(limits, kernel).ns : 0;
   }
-  text.add("\nrate     ");
-  addRates(text, flops, bytes, double(times[times.size() / 2]));
-  text.add("\n\n  share       time  calls  kernel\n");
+  double latency = double(times[times.size() / 2]);
+  printf("\nrate     %s  %s", rate(flops, latency, "FLOP/s").text,
+         rate(bytes, latency, "B/s").text);
+  if (limits.flops) {
+    printf("  %.0f%% of roofline", 100 * bound / latency);
+    printLimits(limits);
+  }
+  printf("\n\n  share     median  calls  %12s  %9s%s  kernel\n", "FLOP/s",
+         "bytes/s", limits.flops ? "  of roofline " : "");
   const Manifest &m = artifact.manifest;
-  for (const KernelTotal &total : totals) {
-    if (!total.calls)
-      continue;
-    String duration;
-    addDuration(duration, double(total.ns) / double(profiled));
-    text.addf("%6.1f%%  %9s  %5lld  %s (%s)  ", 100 * double(total.ns) / ns,
-              duration.c_str(), (long long)(total.calls / profiled),
-              m.text(m.kernels[total.kernel].symbol),
-              m.text(m.kernels[total.kernel].kind));
-    addRates(text, double(total.flops), double(total.bytes), double(total.ns));
-    text.add('\n');
+  for (const KernelRun &kernel : kernels) {
+    printf("%6.1f%%  %9s  %5d", 100 * kernel.ns / ns, duration(kernel.ns).text,
+           kernel.calls);
+    printRates(kernel.flops, kernel.bytes, kernel.ns);
+    if (limits.flops) {
+      Bound of = boundOf(limits, kernel);
+      printf("  %4.0f%% %-7s", 100 * of.ns / kernel.ns,
+             levelName(limits, of.level).text);
+    }
+    printf("  %s (%s)\n", m.text(m.kernels[kernel.kernel].symbol),
+           m.text(m.kernels[kernel.kernel].kind));
   }
-  fputs(text.c_str(), stdout);
   return MAPSTO_OK;
 }
 

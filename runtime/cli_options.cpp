@@ -19,8 +19,9 @@ constexpr OptionKind kOptions[] = {
     {"--rtol", Takes::Text},         {"--atol", Takes::Text},
     {"--threads", Takes::Text},      {"--repeat", Takes::Text},
     {"--bench", Takes::MaybeNumber}, {"--profile", Takes::Text},
-    {"--device", Takes::Text},       {"--help", Takes::Nothing},
-    {"-h", Takes::Nothing},          {"--version", Takes::Nothing},
+    {"--limits", Takes::Text},       {"--device", Takes::Text},
+    {"--help", Takes::Nothing},      {"-h", Takes::Nothing},
+    {"--version", Takes::Nothing},
 };
 
 bool fail(String &error, const char *format, ...)
@@ -96,6 +97,10 @@ bool apply(const char *option, const char *value, Options &o, String &error) {
     o.profile = value;
     return true;
   }
+  if (is("--limits"))
+    return o.limits.parse(value) ||
+           fail(error, "%s needs FLOP/S,BYTES:BYTES/S,..., not `%s`", option,
+                value);
   if (is("--device"))
     return equal(value, "cpu") ||
            fail(error, "this model was compiled for the device `cpu`, not `%s`",
@@ -112,6 +117,18 @@ bool allDigits(const char *text) {
 }
 
 } // namespace
+
+bool Limits::parse(const char *text) {
+  int length;
+  if (sscanf(text, "%lf%n", &flops, &length) != 1 || !(flops > 0))
+    return false;
+  for (levels = 0; *(text += length) && levels < kMostLevels; ++levels)
+    if (sscanf(text, ",%lf:%lf%n", &bytes[levels], &bandwidth[levels],
+               &length) != 2 ||
+        !(bytes[levels] > 0 && bandwidth[levels] > 0))
+      return false;
+  return levels && !*text;
+}
 
 bool parseOptions(int argc, char **argv, Options &options, String &error) {
   for (int i = 1; i < argc; ++i) {
@@ -170,7 +187,10 @@ const char *optionsHelp() {
          "  --threads N            threads to use (default: one a core)\n"
          "  --repeat N             run N times, keeping the state\n"
          "  --bench [N]            time N runs: latencies, FLOP/s, bytes/s, "
-         "per kernel\n"
+         "per kernel; inputs\n"
+         "                         that are not given are random\n"
+         "  --limits LIST          the machine's, for --bench; `mapsto bench` "
+         "measures them\n"
          "  --profile FILE         write a trace for chrome://tracing or "
          "ui.perfetto.dev\n"
          "  --device cpu           where to run\n"

@@ -18,6 +18,16 @@ struct NamedText {
   }
 };
 
+/// What a machine can do at most, as `mapsto bench` measures it.
+struct Limits {
+  static constexpr int kMostLevels = 5;
+  double flops = 0; ///< a second; 0: not known
+  int levels = 0;   ///< of memory, the nearest first
+  double bytes[kMostLevels], bandwidth[kMostLevels];
+
+  bool parse(const char *text);
+};
+
 struct Options {
   bool help = false, version = false;
   Array<NamedText> inputs, outputs, expects, dims, states, saveStates;
@@ -26,6 +36,7 @@ struct Options {
   long repeat = 1;
   bool bench = false;
   long benchRuns = 0; ///< 0: as many as a second takes
+  Limits limits;
   const char *profile = nullptr;
 };
 

@@ -39,16 +39,15 @@ bool writeTrace(const mapsto_artifact &artifact, const Profile &profile,
                 const char *path, String &error);
 
 /// Times runs of a session whose inputs are bound and prints latencies and
-/// rates, of the whole and of each kernel. `restore` puts the state back before
-/// every run, outside the timing.
+/// rates, of the whole and of each kernel, and where the machine's limits are
+/// known the share of them. `restore` puts the state back before every run,
+/// outside the timing. `profile` gets the launches of the last runs.
 mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
-                    long runs, mapsto_status (*restore)(void *), void *user);
+                    const Options &options, Profile &profile,
+                    mapsto_status (*restore)(void *), void *user);
 
 /// Prints the model's signature and the options.
 void printHelp(const mapsto_artifact &artifact, const char *program);
-
-/// Adds "1.23 GFLOP/s" and the like: three digits and a prefix.
-void addAmount(String &text, double amount, const char *unit);
 
 } // namespace mapsto::runtime
 

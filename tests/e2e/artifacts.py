@@ -176,10 +176,20 @@ int main(void) {
         self.assertEqual(header[18], 183)  # EM_AARCH64
 
     def test_bench_and_profile(self):
-        data = ["--input", f"x=@{GOLD}/in.x.npy"]
-        self.assertIn("FLOP/s", self.succeed(mapsto("bench", MODEL, *WEIGHTS, *data, "--runs", "5")).stdout)
+        """Kernel by kernel, with the share of this machine's limits, for everything that runs; inputs may be left out."""
+        self.compile("-o", self.folder / "model")
+        self.compile("--emit", "lib", "-o", self.folder / "model.so")
         trace = self.folder / "trace.json"
-        self.succeed(mapsto("run", MODEL, *WEIGHTS, *data, "--repeat", "3", "--profile", trace))
+        for what in ([MODEL, *WEIGHTS], [self.folder / "model"], [self.folder / "model.so"]):
+            sizes = ["--dim", "B=2", "--dim", "T=30", "--runs", "5", "--threads", "1"]
+            text = self.succeed(mapsto("bench", *what, *sizes, "--profile", trace)).stdout
+            self.assertRegex(text, r"inputs +x=random:1\n5 runs, 1 thread\nlatency +min .* p99")
+            self.assertRegex(text, r"rate .*FLOP/s .*B/s +\d+% of roofline\n"
+                                   r"limits .*FLOP/s; reads L1 .*B/s, .*memory .*B/s\n")
+            self.assertRegex(text, r"\d+% (compute|L\d|memory) +\S+ \(scan\)")
+            self.assertEqual(len(json.loads(trace.read_text())["traceEvents"]) % 5, 0)
+            self.refuse(mapsto("bench", *what), "`x` is f32[B, T, 1]", "needs --dim B=16 --dim T=16")
+        self.succeed(mapsto("run", MODEL, *WEIGHTS, *DATA, "--repeat", "3", "--profile", trace))
         self.assertEqual(len(json.loads(trace.read_text())["traceEvents"]) % 3, 0)
 
 

@@ -43,6 +43,9 @@ class CommandLine(Test):
     def test_devices(self):
         self.assertIn("vectors", self.succeed(mapsto("devices")).stdout)
         self.assertIn("x86-64-v3", self.succeed(mapsto("devices", "--cpus")).stdout)
+        self.assertRegex(self.succeed(mapsto("devices", "--limits", "--threads", "1")).stdout,
+                         r"^1 thread: [\d.]+ GFLOP/s; read L1 [\d.]+, .*memory [\d.]+ GB/s\n$")
+        self.refuse(mapsto("devices", "--limits", "--threads", "0"), "--threads needs a number from 1 to")
 
     def test_fmt(self):
         path = self.folder / "m.mto"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -85,7 +86,9 @@ class Cli(unittest.TestCase):
         out = self.run_it("--input", "x=zeros", "--input", "ids=1,2,3", "--dim", "B=2", "--output", "sum")
         self.assertEqual(out, "sum: f32[2]\n[0 0]\n")
         err = self.run_it("--input", "x=zeros", "--input", "ids=1,2,3", code=2)
-        self.assertEqual(err, "error: input `x` is f32[B, T], so `zeros` needs `B`: give it with --dim B=16\n")
+        self.assertEqual(err, "error: input `x` is f32[B, T], so `zeros` needs --dim B=16\n")
+        err = self.run_it("--input", "x=zeros", "--input", "ids=zeros", code=2)
+        self.assertEqual(err, "error: input `x` is f32[B, T], so `zeros` needs --dim B=16 --dim T=16\n")
         self.run_it("--input", "x=random:1", "--input", "ids=random:2:4", "--dim", "B=20", "--dim", "T=100")
 
     def test_repeat_and_state(self):
@@ -104,11 +107,54 @@ class Cli(unittest.TestCase):
             events = json.load(f)["traceEvents"]
         self.assertEqual([e["name"] for e in events], ["lookup", "scale", "accumulate"] * 2)
         self.assertEqual(events[1]["args"]["flops"], 6)
+        ends = 0
+        for event in events:
+            self.assertEqual(event["ph"], "X")
+            self.assertEqual((event["pid"], event["tid"]), (1, 1))
+            self.assertGreaterEqual(event["ts"], ends)
+            ends = event["ts"] + event["dur"]
+            self.assertGreater(event["args"]["bytes"], 0)
+            self.assertEqual(event["args"]["threads"], 1)
 
     def test_bench(self):
         out = self.run_it(*self.INPUTS, "--bench", "20")
         for word in ["20 runs", "min", "p50", "p90", "p99", "FLOP/s", "B/s", "lookup (gather)", "scale", "accumulate"]:
             self.assertIn(word, out)
+        self.assertNotIn("inputs", out)
+        self.assertNotIn("roofline", out)
+
+    def test_bench_makes_inputs(self):
+        out = self.run_it("--bench", "2", "--dim", "B=2", "--dim", "T=3")
+        self.assertTrue(out.startswith("inputs   x=random:1 ids=random:2:2\n2 runs"), out)
+        out = self.run_it("--bench", "2", "--input", "ids=[0,3,1]", "--dim", "B=2")
+        self.assertTrue(out.startswith("inputs   x=random:1\n2 runs"), out)
+        self.assertEqual(self.run_it("--bench", "2", code=2),
+                         "error: input `x` is f32[B, T], so `random:1` needs --dim B=16 --dim T=16\n")
+        self.assertEqual(self.run_it("--bench", "2", "--dim", "T=3", code=2),
+                         "error: input `x` is f32[B, T], so `random:1` needs --dim B=16\n")
+
+    def test_bench_shares_of_limits(self):
+        """A launch is bounded by arithmetic, or by the nearest level that holds what it touches."""
+        def bounds(limits):
+            out = self.run_it(*self.INPUTS, "--bench", "2", "--limits", limits)
+            self.assertRegex(out, r"rate .*B/s  \d+% of roofline\nlimits ")
+            rows = [line for line in out.split("of roofline   kernel\n")[1].splitlines() if "scale" in line]
+            return re.search(r"B/s +(\d+)% (\w+) ", rows[0]).groups()
+        share, by = bounds("1,10:1e15,inf:1e15")
+        self.assertEqual(by, "compute")
+        self.assertGreater(int(share), 1000)  # of one operation a second
+        self.assertEqual(bounds("1e15,1000:1e9,inf:1e9")[1], "L1")
+        self.assertEqual(bounds("1e15,1:1e9,1000:1e9,inf:1e9")[1], "L2")
+        self.assertEqual(bounds("1e15,1:1e9,inf:1e9")[1], "memory")
+        for wrong in ["x", "0", "1e9", "1e9,", "1e9,5", "1e9,5:0", "1e9,inf:1e9,", "1e9" + ",1:1" * 6]:
+            self.assertEqual(self.run_it("--bench", "--limits", wrong, code=2),
+                             f"error: --limits needs FLOP/S,BYTES:BYTES/S,..., not `{wrong}`\n")
+
+    def test_bench_with_profile(self):
+        self.run_it(*self.INPUTS, "--bench", "5", "--profile", "trace.json")
+        with open("trace.json") as f:
+            events = json.load(f)["traceEvents"]
+        self.assertEqual([e["name"] for e in events], ["lookup", "scale", "accumulate"] * 5)
 
     def test_help_and_version(self):
         out = self.run_it("--help")

@@ -1,5 +1,7 @@
 #include "compiler/cpu/Target.h"
+#include "runtime/thread_pool.h"
 #include "tools/mapsto/Commands.h"
+#include "tools/mapsto/MachineLimits.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -15,7 +17,30 @@ static void printCache(const char *name, int key) {
     printf("  %-9s %ld KiB\n", name, bytes / 1024);
 }
 
+static int printLimits(const Arguments &arguments) {
+  std::vector<int> counts;
+  if (arguments.has("--threads")) {
+    int threads;
+    if (llvm::StringRef(arguments.get("--threads")).getAsInteger(10, threads) ||
+        threads < 1 || threads > runtime::kMaxThreads)
+      return fail("--threads needs a number from 1 to " +
+                  std::to_string(runtime::kMaxThreads) + ", not `" +
+                  arguments.get("--threads") + "`");
+    counts = {threads};
+  } else {
+    counts = {1};
+    if (runtime::availableCores() > 1)
+      counts.push_back(runtime::availableCores());
+  }
+  for (int threads : counts)
+    printf("%d thread%s: %s\n", threads, threads == 1 ? "" : "s",
+           measureLimits(threads, widestVectors(), kThorough).text().c_str());
+  return kDone;
+}
+
 int mapsto::devicesCommand(const Arguments &arguments, const char *) {
+  if (arguments.has("--limits"))
+    return printLimits(arguments);
   if (arguments.has("--cpus")) {
     for (const std::string &name : knownCpus(""))
       printf("%s\n", name.c_str());

@@ -6,7 +6,6 @@
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/MemoryBuffer.h"
 
 using namespace mapsto;
 
@@ -60,25 +59,15 @@ public:
   explicit ArtifactSubject(const Arguments &arguments) : arguments(arguments) {}
 
   const runtime::Manifest *manifest() override {
-    const std::string &path = arguments.files[0];
-    auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                              /*RequiresNullTerminator=*/false);
-    if (!buffer) {
-      fail("cannot read `" + path + "`: " + buffer.getError().message());
-      return nullptr;
-    }
-    file = std::move(*buffer);
-    if (!view.find(file->getBufferStart(), file->getBufferSize())) {
-      fail("`" + path + "` is not a compiled Mapsto model");
-      return nullptr;
-    }
-    return &view;
+    file = openArtifact(arguments.files[0]);
+    return file ? &file->manifest : nullptr;
   }
 
   /// Parsed from the graph that the artifact holds.
   std::unique_ptr<Model> model() override {
     auto result = std::make_unique<Model>();
     std::string error;
+    const runtime::Manifest &view = file->manifest;
     const runtime::Header &head = view.header();
     if (!findTarget(view.text(head.cpu), view.text(head.triple), result->target,
                     error)) {
@@ -100,8 +89,7 @@ public:
 
 private:
   const Arguments &arguments;
-  std::unique_ptr<llvm::MemoryBuffer> file;
-  runtime::Manifest view;
+  std::unique_ptr<ArtifactFile> file;
 };
 
 bool readSizes(const Arguments &arguments, const runtime::Manifest &manifest,

@@ -189,6 +189,22 @@ bool mapsto::isArtifact(const std::string &path) {
   return elf;
 }
 
+std::unique_ptr<ArtifactFile> mapsto::openArtifact(const std::string &path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    fail("cannot read `" + path + "`: " + buffer.getError().message());
+    return nullptr;
+  }
+  auto artifact = std::make_unique<ArtifactFile>();
+  artifact->bytes = std::move(*buffer);
+  if (artifact->manifest.find(artifact->bytes->getBufferStart(),
+                              artifact->bytes->getBufferSize()))
+    return artifact;
+  fail("`" + path + "` is not a compiled Mapsto model");
+  return nullptr;
+}
+
 std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
                                          NeedWeights need,
                                          const char *defaultCpu, bool fixDims) {

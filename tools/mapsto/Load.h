@@ -12,11 +12,13 @@
 #include "compiler/cpu/Target.h"
 #include "compiler/package/PackedWeights.h"
 #include "frontends/language/Diagnostics.h"
+#include "runtime/manifest.h"
 #include "tools/mapsto/Options.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <map>
 #include <memory>
@@ -63,6 +65,14 @@ std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
 
 /// Whether the file is a compiled model rather than a source.
 bool isArtifact(const std::string &path);
+
+/// A compiled model's file, and the manifest in it.
+struct ArtifactFile {
+  std::unique_ptr<llvm::MemoryBuffer> bytes;
+  runtime::Manifest manifest;
+};
+/// On failure null, with the error printed.
+std::unique_ptr<ArtifactFile> openArtifact(const std::string &path);
 
 } // namespace mapsto
 

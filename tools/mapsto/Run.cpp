@@ -1,7 +1,10 @@
 #include "runtime/cli.h"
+#include "runtime/manifest.h"
+#include "runtime/thread_pool.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/Interpret.h"
 #include "tools/mapsto/Lower.h"
+#include "tools/mapsto/MachineLimits.h"
 
 #include <cerrno>
 #include <cstring>
@@ -20,16 +23,43 @@ std::vector<char *> commandLine(std::string &name,
   return pointers;
 }
 
+/// For `mapsto bench`: what this machine can do with the vectors of code that
+/// needs these CPU features.
+void addLimits(const Arguments &arguments,
+               const std::vector<std::string> &features,
+               std::vector<std::string> &options) {
+  int threads = runtime::availableCores();
+  if (arguments.command != "bench" ||
+      (arguments.has("--threads") &&
+       (llvm::StringRef(arguments.get("--threads")).getAsInteger(10, threads) ||
+        threads < 1)))
+    return;
+  threads = runtime::clampThreads(threads);
+  options.push_back("--limits");
+  options.push_back(
+      measureLimits(threads, vectorsOf(features), kBrief).option());
+}
+
 /// A shared library is opened here; an executable takes over this process.
-int runArtifact(const std::string &file, std::string name,
+int runArtifact(const Arguments &arguments, std::string name,
                 std::vector<std::string> options) {
+  const std::string &file = arguments.files[0];
+  auto artifact = openArtifact(file);
+  if (!artifact)
+    return kBadInput;
+  const runtime::Manifest &manifest = artifact->manifest;
+  std::vector<std::string> features;
+  for (runtime::Text feature : manifest.features)
+    features.push_back(manifest.text(feature));
+  addLimits(arguments, features, options);
+  artifact.reset();
   std::vector<char *> line = commandLine(name, options);
   if (file.size() > 3 && file.compare(file.size() - 3, 3, ".so") == 0) {
-    mapsto_artifact *artifact;
-    if (mapsto_artifact_open(file.c_str(), &artifact))
+    mapsto_artifact *library;
+    if (mapsto_artifact_open(file.c_str(), &library))
       return fail(mapsto_last_error());
-    int code = mapsto_cli_artifact(artifact, int(line.size()), line.data());
-    mapsto_artifact_close(artifact);
+    int code = mapsto_cli_artifact(library, int(line.size()), line.data());
+    mapsto_artifact_close(library);
     return code;
   }
   line.push_back(nullptr);
@@ -44,8 +74,8 @@ int runModel(const Arguments &arguments, std::string name,
   auto model = loadModel(arguments, NeedWeights::Yes, cpu, /*fixDims=*/false);
   if (!model)
     return kBadInput;
-  std::vector<char *> line = commandLine(name, options);
   if (arguments.has("--interpret")) {
+    std::vector<char *> line = commandLine(name, options);
     InterpretedModel interpreted(*model);
     return mapsto_cli_main(&interpreted.image(), int(line.size()), line.data());
   }
@@ -57,6 +87,8 @@ int runModel(const Arguments &arguments, std::string name,
     return kRunFailed;
   if (arguments.has("--time"))
     printTimings(model->timings);
+  addLimits(arguments, model->target.required, options);
+  std::vector<char *> line = commandLine(name, options);
   return mapsto_cli_main(&loaded->jit->image(), int(line.size()), line.data());
 }
 
@@ -70,7 +102,7 @@ int runWith(const Arguments &arguments, std::vector<std::string> options) {
     if (arguments.has(option))
       return fail("`" + file + "` is compiled already: " + option +
                   " is for model files");
-  return runArtifact(file, name, std::move(options));
+  return runArtifact(arguments, name, std::move(options));
 }
 
 } // namespace
