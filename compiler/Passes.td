@@ -6,6 +6,17 @@
 include "mlir/Pass/PassBase.td"
 
 //===----------------------------------------------------------------------===//
+// Within graph
+//===----------------------------------------------------------------------===//
+
+def QuantizeWeights : Pass<"mapsto-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "Say of each matrix that a product or a lookup reads that it is stored in fewer bits";
+  let options = [
+    Option<"format", "format", "std::string", "\"int8\"", "f16, bf16 or int8">
+  ];
+}
+
+//===----------------------------------------------------------------------===//
 // graph -> optimized
 //===----------------------------------------------------------------------===//
 
@@ -31,6 +42,10 @@ def HoistFromAttention : Pass<"mapsto-hoist-from-attention", "::mlir::ModuleOp">
 
 def ExpandSoftmax : Pass<"mapsto-expand-softmax", "::mlir::ModuleOp"> {
   let summary = "Write softmax as the reductions and pointwise steps that a row kernel fuses";
+}
+
+def WidenWeights : Pass<"mapsto-widen-weights", "::mlir::ModuleOp"> {
+  let summary = "Read weights as they are stored, and widen and scale them where they are used";
 }
 
 def PackWeights : Pass<"mapsto-pack-weights", "::mlir::ModuleOp"> {

@@ -59,6 +59,7 @@ void mapsto::addOptimizePasses(OpPassManager &pm) {
 
 void mapsto::addKernelPasses(OpPassManager &pm, const Target &target) {
   pm.addPass(createExpandSoftmax());
+  pm.addPass(createWidenWeights());
   // Two registers of f32 wide: six rows of them are a matmul's register tile.
   PackWeightsOptions packing;
   packing.panel = 2 * target.vectorBits / 32;

@@ -153,10 +153,7 @@ LogicalResult sliceOfWeight(SliceOp op, PatternRewriter &rewriter) {
       ArrayRef(from).drop_front() != ArrayRef(to).drop_front() ||
       llvm::any_of(op.getSteps(), [](int64_t step) { return step != 1; }))
     return failure();
-  int64_t first = weight.getRowStart().value_or(0) + *start;
-  rewriter.replaceOpWithNewOp<WeightOp>(op, op.getType(), weight.getNameAttr(),
-                                        rewriter.getI64IntegerAttr(first),
-                                        nullptr, nullptr, nullptr);
+  rewriter.replaceOpWithNewOp<WeightOp>(op, op.getType(), weight, *start);
   return success();
 }
 

@@ -388,6 +388,16 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
+// A product of f32 widens a right side of fewer bits.
+static LogicalResult checkPackedElement(Loc loc, Value lhs, Value rhs) {
+  Type narrow = elementOf(rhs);
+  if (elementOf(lhs).isF32() &&
+      (narrow.isF16() || narrow.isBF16() || narrow.isInteger(8)))
+    return success();
+  return checkSameElement(loc, "packed_matmul", "the left side", lhs,
+                          "the packed side", rhs);
+}
+
 LogicalResult PackedMatmulOp::inferReturnTypes(MLIRContext *, Loc loc,
                                                Adaptor op, Types &types) {
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
@@ -399,8 +409,7 @@ LogicalResult PackedMatmulOp::inferReturnTypes(MLIRContext *, Loc loc,
                   str(lhs));
   if (failed(
           checkRank(loc, "packed_matmul", "the packed side", op.getRhs(), 3)) ||
-      failed(checkSameElement(loc, "packed_matmul", "the left side",
-                              op.getLhs(), "the packed side", op.getRhs())) ||
+      failed(checkPackedElement(loc, op.getLhs(), op.getRhs())) ||
       failed(checkSize(loc, "packed_matmul", "the depth of the packed side",
                        rhs[1], lhs.back())))
     return failure();

@@ -40,6 +40,23 @@ def Mapsto_DimsAttr : AttrDef<Mapsto_Dialect, "Dims",
   let genVerifyDecl = 1;
 }
 
+def Mapsto_StorageAttr : AttrDef<Mapsto_Dialect, "Storage"> {
+  let mnemonic = "storage";
+  let summary = "How a matrix of f32 is stored in fewer bits";
+  let description = [{
+    f16 and bf16 round each element. i8 has one scale for each row (`channels`
+    = 0) or column (1): the largest magnitude in it over 127; an element is the
+    scale times the nearest whole number.
+    ```mlir
+    #mapsto.storage<f16>
+    #mapsto.storage<i8, channels = 0>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$type, OptionalParameter<"std::optional<int64_t>">:$channels);
+  let assemblyFormat = "`<` $type (`,` `channels` `=` $channels^)? `>`";
+  let genVerifyDecl = 1;
+}
+
 class Mapsto_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::mapsto";

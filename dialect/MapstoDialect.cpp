@@ -38,6 +38,43 @@ Operation *MapstoDialect::materializeConstant(OpBuilder &builder,
 }
 
 //===----------------------------------------------------------------------===//
+// mapsto.weight
+//===----------------------------------------------------------------------===//
+
+void WeightOp::build(OpBuilder &b, OperationState &state, Type type,
+                     StringRef name) {
+  build(b, state, type, b.getStringAttr(name), IntegerAttr(), IntegerAttr(),
+        UnitAttr(), DenseI64ArrayAttr(), StorageAttr(), UnitAttr());
+}
+
+void WeightOp::build(OpBuilder &b, OperationState &state, Type type,
+                     WeightOp whole, int64_t first) {
+  first += whole.getRowStart().value_or(0);
+  build(b, state, type, whole.getNameAttr(), b.getI64IntegerAttr(first),
+        IntegerAttr(), UnitAttr(), DenseI64ArrayAttr(), whole.getStoredAttr(),
+        UnitAttr());
+}
+
+//===----------------------------------------------------------------------===//
+// #mapsto.storage
+//===----------------------------------------------------------------------===//
+
+LogicalResult StorageAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  Type type, std::optional<int64_t> channels) {
+  if (type.isF16() || type.isBF16()) {
+    if (channels)
+      return emitError() << "only i8 has scales for channels";
+    return success();
+  }
+  if (!type.isInteger(8))
+    return emitError() << "weights are stored as f16, bf16 or i8, not " << type;
+  if (!channels || (*channels != 0 && *channels != 1))
+    return emitError() << "i8 needs `channels`: the rows (0) or the columns "
+                          "(1) that have a scale each";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // #mapsto.dims
 //===----------------------------------------------------------------------===//
 

@@ -32,16 +32,27 @@ def Mapsto_WeightOp : Mapsto_Op<"weight", [Pure]> {
     matrix (or [N, K] with `transposed`) laid out as [ceil(N / panel), K, panel],
     zero-padded; `source_shape` is then the matrix's shape before packing (after
     the rows were taken).
+    `stored` says that the artifact holds the matrix in fewer bits. As f32 it has
+    the values that remain, as the storage's type what is stored, and with
+    `scales` it is the channels' scales: as f32, the stored matrix times these.
     ```mlir
     %w = mapsto.weight "fc.weight" : tensor<64x16xf32>
     %p = mapsto.weight "fc.weight" {panel = 16 : i64, source_shape = array<i64: 64, 16>, transposed} : tensor<4x16x16xf32>
+    %q = mapsto.weight "fc.weight" {stored = #mapsto.storage<i8, channels = 0>} : tensor<64x16xi8>
+    %s = mapsto.weight "fc.weight" {stored = #mapsto.storage<i8, channels = 0>, scales} : tensor<64xf32>
     ```
   }];
   let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$row_start,
                        OptionalAttr<I64Attr>:$panel, UnitAttr:$transposed,
-                       OptionalAttr<DenseI64ArrayAttr>:$source_shape);
+                       OptionalAttr<DenseI64ArrayAttr>:$source_shape,
+                       OptionalAttr<Mapsto_StorageAttr>:$stored, UnitAttr:$scales);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";
+  let builders = [
+    OpBuilder<(ins "::mlir::Type":$type, "::llvm::StringRef":$name)>,
+    // Rows of another one that is not packed, from its row `first` on.
+    OpBuilder<(ins "::mlir::Type":$type, "::mapsto::WeightOp":$whole, "int64_t":$first)>
+  ];
   let hasVerifier = 1;
 }
 
@@ -326,6 +337,10 @@ def Mapsto_MatmulOp : Mapsto_InferredOp<"matmul"> {
 
 def Mapsto_PackedMatmulOp : Mapsto_InferredOp<"packed_matmul"> {
   let summary = "Matrix product with a packed right side: [..., M, K] by [ceil(N / P), K, P]";
+  let description = [{
+    The right side of a product of f32 may be of f16, bf16 or i8: its elements
+    are widened as they are read.
+  }];
   let arguments = (ins Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs, I64Attr:$columns);
   let results = (outs Mapsto_Tensor:$result);
 }

@@ -69,6 +69,29 @@ static LogicalResult checkCanonical(Operation *op, StringRef what,
 // Sources
 //===----------------------------------------------------------------------===//
 
+// What a narrow matrix may be asked for: its values, what is stored, and the
+// scales of its channels.
+static LogicalResult verifyStored(WeightOp op, RankedTensorType type) {
+  StorageAttr stored = op.getStoredAttr();
+  if (!stored)
+    return op.getScales() ? op.emitOpError("'scales' needs 'stored'")
+                          : success();
+  Type element = type.getElementType();
+  if (op.getScales()) {
+    if (!stored.getChannels() || op.getPanel() || type.getRank() != 1 ||
+        !element.isF32())
+      return op.emitOpError("scales are one f32 for each channel of an i8 "
+                            "matrix");
+    return success();
+  }
+  if (!op.getPanel() && type.getRank() != 2)
+    return op.emitOpError("only matrices are stored in fewer bits");
+  if (element != stored.getType() && (op.getPanel() || !element.isF32()))
+    return op.emitOpError() << "is stored as " << stored.getType()
+                            << ", and cannot be read as " << element;
+  return success();
+}
+
 LogicalResult WeightOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape())
@@ -79,6 +102,8 @@ LogicalResult WeightOp::verify() {
   if (getRowStart() &&
       (static_cast<int64_t>(*getRowStart()) < 0 || type.getRank() == 0))
     return emitOpError("row_start must be at least 0, on a tensor with rows");
+  if (failed(verifyStored(*this, type)))
+    return failure();
 
   if (!getPanel()) {
     if (getTransposed() || getSourceShape())

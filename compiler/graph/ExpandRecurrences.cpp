@@ -72,11 +72,8 @@ public:
     std::optional<int64_t> rows = hidden.constant();
     if (!weight || !rows || weight.getPanel())
       return b.slice(x, 0, Dim(from) * hidden, dims[0]);
-    int64_t start = weight.getRowStart().value_or(0) + from * *rows;
-    return b.create<WeightOp>(tensorOf(dims, elementTypeOf(x)),
-                              weight.getNameAttr(),
-                              builder.getI64IntegerAttr(start), IntegerAttr(),
-                              UnitAttr(), DenseI64ArrayAttr());
+    return b.create<WeightOp>(tensorOf(dims, elementTypeOf(x)), weight,
+                              from * *rows);
   }
 
   /// A scan of `inits` over the projection whose body is written by `step`,

@@ -198,11 +198,8 @@ static Value innerPart(GraphBuilder &b, Value matrix, bool transposed, Dim from,
   b.builder.setInsertionPointAfter(weight);
   Dims dims = dimsOf(matrix);
   dims[0] = count;
-  int64_t start = weight.getRowStart().value_or(0) + *from.constant();
-  return b.create<WeightOp>(tensorOf(dims, elementTypeOf(matrix)),
-                            weight.getNameAttr(),
-                            b.builder.getI64IntegerAttr(start), IntegerAttr(),
-                            UnitAttr(), DenseI64ArrayAttr());
+  return b.create<WeightOp>(tensorOf(dims, elementTypeOf(matrix)), weight,
+                            *from.constant());
 }
 
 void splitConcatMatmuls(Block &block, ArrayRef<unsigned> classes,

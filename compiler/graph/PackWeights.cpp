@@ -12,8 +12,10 @@
 //                                   tensor<3x8x16xf32>
 //   %y = mapsto.packed_matmul %x, %p {columns = 40}
 //
-// A parameter used by several matmuls is packed once. Matmuls in the regions of
-// an attention are left alone: its kernel reads one key's row at a time.
+// A parameter used by several matmuls is packed once. One that is cast to f32
+// is packed as it is stored: the kernel widens what it reads. Matmuls in the
+// regions of an attention are left alone: its kernel reads one key's row at a
+// time.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,8 +31,25 @@ using namespace mlir;
 
 namespace {
 
-/// A packed parameter: name, first row, transposed, type before.
-using PackedKey = std::tuple<Attribute, int64_t, unsigned, Type>;
+/// A packed parameter: name, first row, transposed, type before, storage.
+using PackedKey = std::tuple<Attribute, int64_t, unsigned, Type, Attribute>;
+
+/// The parameter that a matmul reads on the right, through the cast that widens
+/// it, if any.
+WeightOp weightOf(MatmulOp op) {
+  Value rhs = op.getRhs();
+  if (auto cast = rhs.getDefiningOp<CastOp>()) {
+    Type from = elementTypeOf(cast.getX());
+    bool widens = from.isF16() || from.isBF16() || from.isInteger(8);
+    if (widens && elementTypeOf(rhs).isF32())
+      rhs = cast.getX();
+  }
+  auto weight = rhs.getDefiningOp<WeightOp>();
+  bool isMatrix = weight && !weight.getPanel() &&
+                  weight.getType().getRank() == 2 &&
+                  isa<FloatType>(elementTypeOf(op.getRhs()));
+  return isMatrix ? weight : WeightOp();
+}
 
 struct PackWeights : public impl::PackWeightsBase<PackWeights> {
   using PackWeightsBase::PackWeightsBase;
@@ -44,15 +63,14 @@ struct PackWeights : public impl::PackWeightsBase<PackWeights> {
   void packIn(func::FuncOp function) {
     llvm::DenseMap<PackedKey, Value> packed;
     OpBuilder top = OpBuilder::atBlockBegin(&function.getBody().front());
-    SmallVector<WeightOp> sources;
+    llvm::SetVector<Operation *> sources;
     function.walk([&](MatmulOp op) {
-      auto weight = op.getRhs().getDefiningOp<WeightOp>();
-      if (!weight || weight.getPanel() || weight.getType().getRank() != 2 ||
-          !isa<FloatType>(weight.getType().getElementType()) ||
-          op->getParentOfType<AttentionOp>())
+      WeightOp weight = weightOf(op);
+      if (!weight || op->getParentOfType<AttentionOp>())
         return;
       PackedKey key{weight.getNameAttr(), weight.getRowStart().value_or(0),
-                    op.getTransposed(), weight.getType()};
+                    op.getTransposed(), weight.getType(),
+                    weight.getStoredAttr()};
       Value &panels = packed[key];
       if (!panels)
         panels = pack(top, weight, op.getTransposed());
@@ -61,14 +79,14 @@ struct PackWeights : public impl::PackWeightsBase<PackWeights> {
       Value result =
           PackedMatmulOp::create(builder, op.getLoc(), op.getLhs(), panels,
                                  builder.getI64IntegerAttr(columns));
+      sources.insert(op.getRhs().getDefiningOp());
+      sources.insert(weight);
       op.replaceAllUsesWith(result);
       op.erase();
-      sources.push_back(weight);
     });
-    for (WeightOp weight :
-         llvm::SetVector<WeightOp>(sources.begin(), sources.end()))
-      if (weight.use_empty())
-        weight.erase();
+    for (Operation *source : sources)
+      if (source->use_empty())
+        source->erase();
   }
 
   Value pack(OpBuilder &builder, WeightOp weight, bool transposed) {
@@ -82,7 +100,8 @@ struct PackWeights : public impl::PackWeightsBase<PackWeights> {
                             weight.getNameAttr(), weight.getRowStartAttr(),
                             builder.getI64IntegerAttr(panel),
                             transposed ? builder.getUnitAttr() : UnitAttr(),
-                            builder.getDenseI64ArrayAttr(type.getShape()));
+                            builder.getDenseI64ArrayAttr(type.getShape()),
+                            weight.getStoredAttr(), UnitAttr());
   }
 };
 

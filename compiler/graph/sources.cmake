@@ -10,4 +10,6 @@ list(APPEND compiler_sources
   graph/Hoisting.cpp
   graph/NoteSizeChecks.cpp
   graph/PackWeights.cpp
+  graph/QuantizeWeights.cpp
+  graph/WidenWeights.cpp
 )

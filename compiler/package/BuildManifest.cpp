@@ -346,7 +346,7 @@ void ManifestBuilder::declareOutputs(func::ReturnOp op) {
 void ManifestBuilder::declareParameters() {
   llvm::StringMap<size_t> known;
   for (const WeightTable::Entry &entry : weights.entries()) {
-    if (entry.value)
+    if (entry.value || entry.scales)
       continue;
     auto [it, isNew] = known.try_emplace(entry.name, model.parameters.size());
     if (isNew) {

@@ -13,26 +13,6 @@ using namespace mlir;
 
 namespace mapsto {
 
-mapsto_dtype dtypeOf(Type type) {
-  if (type.isF16())
-    return MAPSTO_F16;
-  if (type.isBF16())
-    return MAPSTO_BF16;
-  if (type.isF64())
-    return MAPSTO_F64;
-  if (type.isInteger(1))
-    return MAPSTO_BOOL;
-  if (type.isUnsignedInteger(8))
-    return MAPSTO_U8;
-  if (type.isInteger(8))
-    return MAPSTO_I8;
-  if (type.isInteger(32))
-    return MAPSTO_I32;
-  if (type.isInteger(64))
-    return MAPSTO_I64;
-  return MAPSTO_F32;
-}
-
 //===----------------------------------------------------------------------===//
 // Checks
 //===----------------------------------------------------------------------===//
@@ -161,6 +141,7 @@ static std::string keyOf(Operation *op) {
   if (auto weight = dyn_cast<WeightOp>(op))
     out << weight.getName() << '\0' << weight.getRowStart().value_or(0) << ' '
         << weight.getPanel().value_or(0) << ' ' << weight.getTransposed() << ' '
+        << weight.getStoredAttr() << weight.getScales() << ' '
         << weight.getType();
   else
     out << '\0' << cast<ConstantOp>(op).getValue();
@@ -194,6 +175,8 @@ WeightTable::WeightTable(ModuleOp module) {
       entry.rowStart = weight.getRowStart().value_or(0);
       entry.panel = weight.getPanel().value_or(0);
       entry.transposed = weight.getTransposed();
+      entry.stored = weight.getStoredAttr();
+      entry.scales = weight.getScales();
       if (entry.panel)
         entry.matrix = weight.getSourceShape()->vec();
     } else if (auto constant = dyn_cast<ConstantOp>(op)) {
@@ -222,53 +205,34 @@ const WeightTable::Entry &WeightTable::find(Operation *op) const {
 
 namespace {
 
-/// Element `from` of the file's tensor as element `to` of the stored one.
-void convert(const WeightView &view, int64_t from, mapsto_dtype dtype,
-             void *stored, int64_t to) {
-  if (runtime::isFloat(dtype))
-    runtime::storeDouble(
-        dtype, stored, to,
-        runtime::elementAsDouble(view.dtype, view.bytes.data(), from));
-  else
-    runtime::storeInt(
-        dtype, stored, to,
-        runtime::elementAsInt(view.dtype, view.bytes.data(), from));
-}
+using Sink = function_ref<void(const void *, size_t)>;
 
 /// Elements that are converted at once.
 constexpr int64_t kChunk = 1 << 14;
 
-using Sink = function_ref<void(const void *, size_t)>;
-
 /// `count` elements from `first` on, as they lie in the file.
 void writePlain(const WeightView &view, int64_t first, int64_t count,
-                mapsto_dtype dtype, Sink sink) {
-  size_t size = mapsto_dtype_size(dtype);
-  if (view.dtype == dtype) {
+                const WeightTable::Entry &entry, const ElementWriter &writer,
+                Sink sink) {
+  size_t size = mapsto_dtype_size(entry.dtype);
+  bool hasScales = entry.stored && entry.stored.getChannels();
+  if (view.dtype == entry.dtype && !hasScales) {
     sink(view.bytes.data() + first * size, count * size);
     return;
   }
-  std::vector<char> chunk(kChunk * size);
-  for (int64_t done = 0; done < count; done += kChunk) {
-    int64_t n = std::min(kChunk, count - done);
-    for (int64_t i = 0; i < n; ++i)
-      convert(view, first + done + i, dtype, chunk.data(), i);
+  // A matrix with scales row by row.
+  int64_t most = hasScales ? std::max<int64_t>(view.shape[1], 1) : kChunk;
+  std::vector<char> chunk(most * size);
+  for (int64_t done = 0; done < count; done += most) {
+    int64_t n = std::min(most, count - done);
+    writer.write(first + done, 1, n, chunk.data());
     sink(chunk.data(), n * size);
   }
 }
 
-/// Copies elements of `size` bytes that lie apart.
-template <typename T>
-void gather(const char *from, int64_t fromStep, char *to, int64_t toStep,
-            int64_t count) {
-  for (int64_t i = 0; i < count; ++i)
-    std::memcpy(to + i * toStep * sizeof(T), from + i * fromStep * sizeof(T),
-                sizeof(T));
-}
-
 /// Panels of `panel` columns, each with the matrix's rows one after the other;
 /// columns beyond the last are zeros.
-void writePanels(const WeightView &view, const WeightTable::Entry &entry,
+void writePanels(const WeightTable::Entry &entry, const ElementWriter &writer,
                  Sink sink) {
   auto [rows, columns] = std::pair(entry.matrix[0], entry.matrix[1]);
   if (entry.transposed)
@@ -278,26 +242,14 @@ void writePanels(const WeightView &view, const WeightTable::Entry &entry,
   int64_t columnStep = entry.transposed ? rows : 1;
   int64_t first = entry.rowStart * entry.matrix[1];
   size_t size = mapsto_dtype_size(entry.dtype);
-  auto *copy = size == 4   ? gather<uint32_t>
-               : size == 2 ? gather<uint16_t>
-               : size == 8 ? gather<uint64_t>
-                           : gather<uint8_t>;
   std::vector<char> buffer(rows * entry.panel * size);
   for (int64_t start = 0; start < columns; start += entry.panel) {
     int64_t width = std::min(entry.panel, columns - start);
     if (width < entry.panel)
       std::fill(buffer.begin(), buffer.end(), 0);
-    for (int64_t n = 0; n < width; ++n) {
-      int64_t from = first + (start + n) * columnStep;
-      if (view.dtype == entry.dtype) {
-        copy(view.bytes.data() + from * size, rowStep, buffer.data() + n * size,
-             entry.panel, rows);
-        continue;
-      }
-      for (int64_t k = 0; k < rows; ++k)
-        convert(view, from + k * rowStep, entry.dtype, buffer.data(),
-                k * entry.panel + n);
-    }
+    for (int64_t n = 0; n < width; ++n)
+      writer.write(first + (start + n) * columnStep, rowStep, rows,
+                   buffer.data() + n * size, entry.panel);
     sink(buffer.data(), buffer.size());
   }
 }
@@ -324,6 +276,7 @@ void writeLiteral(const WeightTable::Entry &entry, Sink sink) {
 
 bool WeightTable::writeAll(Sink sink, std::string &error) const {
   uint64_t at = 0;
+  llvm::StringMap<std::vector<float>> scales; // of matrices met so far
   auto counted = [&](const void *from, size_t size) {
     sink(from, size);
     at += size;
@@ -344,6 +297,17 @@ bool WeightTable::writeAll(Sink sink, std::string &error) const {
     }
     // What will be read: the whole, or whole rows.
     ArrayRef<int64_t> shape = entry.panel ? entry.matrix : entry.shape;
+    ArrayRef<float> factors;
+    if (entry.stored && entry.stored.getChannels()) {
+      std::vector<float> &known = scales[entry.name];
+      if (known.empty())
+        known = channelScales(*view, *entry.stored.getChannels());
+      factors = known;
+    }
+    if (entry.scales) {
+      counted(factors.data() + entry.rowStart, entry.size);
+      continue;
+    }
     int64_t rowSize = 1, rows = shape.empty() ? 1 : shape[0];
     for (size_t i = 1; i < shape.size(); ++i)
       rowSize *= shape[i];
@@ -352,10 +316,11 @@ bool WeightTable::writeAll(Sink sink, std::string &error) const {
       error = "weight `" + entry.name + "` is too small";
       return false;
     }
+    ElementWriter writer(*view, entry.dtype, entry.stored, factors);
     if (entry.panel)
-      writePanels(*view, entry, counted);
+      writePanels(entry, writer, counted);
     else
-      writePlain(*view, entry.rowStart * rowSize, rows * rowSize, entry.dtype,
+      writePlain(*view, entry.rowStart * rowSize, rows * rowSize, entry, writer,
                  counted);
   }
   return true;

@@ -12,8 +12,7 @@
 #ifndef MAPSTO_COMPILER_PACKAGE_PACKEDWEIGHTS_H
 #define MAPSTO_COMPILER_PACKAGE_PACKEDWEIGHTS_H
 
-#include "dialect/MapstoDialect.h"
-#include "runtime/mapsto.h"
+#include "compiler/package/StoredWeights.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -26,13 +25,6 @@
 #include <vector>
 
 namespace mapsto {
-
-/// A tensor of a weights file, where it lies.
-struct WeightView {
-  mapsto_dtype dtype;
-  std::vector<int64_t> shape;
-  llvm::ArrayRef<char> bytes;
-};
 
 /// Where parameters come from.
 struct WeightSource {
@@ -53,9 +45,6 @@ struct WeightProblems {
 /// source.
 WeightProblems checkWeights(mlir::ModuleOp module, const WeightSource &source);
 
-/// How elements of a tensor type are stored.
-mapsto_dtype dtypeOf(mlir::Type elementType);
-
 class WeightTable {
 public:
   struct Entry {
@@ -64,6 +53,8 @@ public:
     int64_t panel = 0;           ///< columns of a panel; 0: not packed
     bool transposed = false;     ///< packed: the matrix is [N, K]
     std::vector<int64_t> matrix; ///< packed: its sizes before
+    StorageAttr stored;          ///< of a matrix in fewer bits
+    bool scales = false;         ///< the scales of its channels, not itself
     mapsto_dtype dtype;
     std::vector<int64_t> shape;    ///< as stored
     mlir::DenseElementsAttr value; ///< literals

@@ -5,6 +5,7 @@ list(APPEND compiler_sources
   package/Package.cpp
   package/PackedWeights.cpp
   package/StoredPhase.cpp
+  package/StoredWeights.cpp
   package/TemporaryFile.cpp
   package/WeightsObject.cpp
 )

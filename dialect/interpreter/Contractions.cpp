@@ -54,16 +54,16 @@ static LogicalResult matmul(MatmulOp op, Call &call) {
 static LogicalResult packedMatmul(PackedMatmulOp op, Call &call) {
   const Tensor &lhs = call.in(0), &rhs = call.in(1);
   if (!lhs.isFloat())
-    return call.fail("packed matrices are of floats");
+    return call.fail("packed products are of floats");
   Tensor &result = call.out();
   int64_t K = lhs.shape.back(), N = op.getColumns(), panel = rhs.shape[2];
   int64_t M = countOf(ArrayRef(lhs.shape).drop_back());
   for (int64_t m = 0; m != M; ++m)
     for (int64_t n = 0; n != N; ++n) {
-      const double *column = &rhs.f[(n / panel) * K * panel + n % panel];
+      int64_t column = (n / panel) * K * panel + n % panel;
       double sum = 0;
       for (int64_t k = 0; k != K; ++k)
-        sum += lhs.f[m * K + k] * column[k * panel];
+        sum += lhs.f[m * K + k] * rhs.number(column + k * panel);
       result.f[m * N + n] = sum;
     }
   return success();

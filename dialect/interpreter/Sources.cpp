@@ -1,5 +1,6 @@
 //===- Sources.cpp - Rules: constants, parameters, sizes, counts ----------===//
 
+#include "dialect/Quantization.h"
 #include "dialect/interpreter/Rules.h"
 
 using namespace mlir;
@@ -23,6 +24,46 @@ static FailureOr<Tensor> rowsOf(const Tensor &x, int64_t start,
   return rows;
 }
 
+// The largest magnitudes in the rows (or columns) of a matrix as their scales.
+static Tensor scalesOf(const Tensor &matrix, int64_t channels) {
+  Tensor scales(matrix.elementType, {matrix.shape[channels]});
+  int64_t columns = matrix.shape[1];
+  for (int64_t at = 0; at != matrix.size(); ++at) {
+    double &largest = scales.f[channels == 0 ? at / columns : at % columns];
+    largest = std::max(largest, std::abs(matrix.f[at]));
+  }
+  for (double &scale : scales.f)
+    scale = quantizationScale(scale);
+  return scales;
+}
+
+// A whole parameter as it is stored, or what its values are then, or the
+// scales of its rows' (or columns') whole numbers.
+static Tensor asStored(const Tensor &matrix, WeightOp op) {
+  StorageAttr stored = op.getStoredAttr();
+  Type type = elementTypeOf(op.getResult());
+  bool asValues = type != stored.getType();
+  if (!stored.getChannels()) {
+    Tensor narrow = castTo(stored.getType(), matrix);
+    return asValues ? castTo(type, narrow) : narrow;
+  }
+  Tensor scales = scalesOf(matrix, *stored.getChannels());
+  if (op.getScales())
+    return scales;
+  Tensor result(type, matrix.shape);
+  int64_t columns = matrix.shape[1];
+  for (int64_t at = 0; at != matrix.size(); ++at) {
+    double scale =
+        scales.f[*stored.getChannels() == 0 ? at / columns : at % columns];
+    int64_t whole = quantize(matrix.f[at], static_cast<float>(scale));
+    if (asValues)
+      result.f[at] = whole * scale;
+    else
+      result.i[at] = whole;
+  }
+  return result;
+}
+
 // [K, N] (or [N, K], transposed) into [ceil(N / panel), K, panel].
 static void packPanels(Tensor &packed, const Tensor &matrix, bool transposed) {
   int64_t depth = packed.shape[1], panel = packed.shape[2];
@@ -31,7 +72,10 @@ static void packPanels(Tensor &packed, const Tensor &matrix, bool transposed) {
     for (int64_t n = 0; n != columns; ++n) {
       int64_t from = transposed ? n * depth + k : k * columns + n;
       int64_t to = ((n / panel) * depth + k) * panel + n % panel;
-      packed.f[to] = matrix.f[from];
+      if (matrix.isFloat())
+        packed.f[to] = matrix.f[from];
+      else
+        packed.i[to] = matrix.i[from];
     }
 }
 
@@ -46,6 +90,14 @@ static LogicalResult weight(WeightOp op, Call &call) {
 
   Tensor tensor = std::move(*stored);
   std::string found = str(tensor.shape);
+  if (op.getStored()) {
+    if (tensor.rank() != 2)
+      return call.fail("weight '" + op.getName() + "' is " + found +
+                       ", the model needs a matrix");
+    if (!tensor.isFloat())
+      tensor = castTo(Float32Type::get(op.getContext()), tensor);
+    tensor = asStored(tensor, op);
+  }
   if (op.getRowStart()) {
     FailureOr<Tensor> rows = rowsOf(tensor, *op.getRowStart(), shape);
     if (failed(rows))

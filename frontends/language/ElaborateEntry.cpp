@@ -373,10 +373,7 @@ mlir::Value Elaborator::readParam(const Param &param) {
     t.builder.setInsertionPointToStart(&main.getBody().front());
   auto loc =
       mlir::NameLoc::get(t.builder.getStringAttr(name), locate(param.span));
-  auto op =
-      WeightOp::create(t.builder, loc, param.type, name, /*row_start=*/nullptr,
-                       /*panel=*/nullptr, /*transposed=*/false,
-                       /*source_shape=*/nullptr);
+  auto op = WeightOp::create(t.builder, loc, param.type, name);
   lastWeight = op;
   it->second = {op.getResult(), param.span};
   return op.getResult();

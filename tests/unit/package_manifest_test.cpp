@@ -6,6 +6,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -128,6 +129,49 @@ TEST_F(Package, ConvertsElementTypes) {
   std::memcpy(halves, blob.data() + table.entries()[3].offset, 4);
   EXPECT_EQ(halves[0], 0x3c00);
   EXPECT_EQ(halves[1], 0xc000);
+}
+
+TEST_F(Package, StoresMatricesInFewerBits) {
+  auto module = parse(R"ir(
+    func.func @main() {
+      %p = mapsto.weight "w" {panel = 2 : i64, transposed, source_shape = array<i64: 3, 2>, stored = #mapsto.storage<i8, channels = 0>} : tensor<2x2x2xi8>
+      %s = mapsto.weight "w" {stored = #mapsto.storage<i8, channels = 0>, scales} : tensor<3xf32>
+      %r = mapsto.weight "w" {row_start = 1 : i64, stored = #mapsto.storage<i8, channels = 0>} : tensor<2x2xi8>
+      %t = mapsto.weight "w" {row_start = 1 : i64, stored = #mapsto.storage<i8, channels = 0>, scales} : tensor<2xf32>
+      %c = mapsto.weight "v" {row_start = 1 : i64, stored = #mapsto.storage<i8, channels = 1>} : tensor<1x2xi8>
+      %d = mapsto.weight "v" {stored = #mapsto.storage<i8, channels = 1>, scales} : tensor<2xf32>
+      %b = mapsto.weight "v" {stored = #mapsto.storage<bf16>} : tensor<2x2xbf16>
+      return
+    })ir");
+  // Rows with the scales 1, 0 and 2; columns with the scales 1 and 4.
+  give<float>("w", MAPSTO_F32, {3, 2}, {127, -63.5, 0, 0, 3, -254});
+  give<double>("v", MAPSTO_F64, {2, 2}, {127, 508, -1.5, 10});
+  WeightTable table(*module);
+  std::string blob = blobOf(table);
+  auto bytesAt = [&](size_t i, size_t count) {
+    auto *from = reinterpret_cast<const int8_t *>(blob.data()) +
+                 table.entries()[i].offset;
+    return std::vector<int>(from, from + count);
+  };
+  auto floats = [&](size_t i, size_t count) {
+    return floatsAt(blob, table.entries()[i].offset, count);
+  };
+  EXPECT_EQ(bytesAt(0, 8), (std::vector<int>{127, 0, -64, 0, 2, 0, -127, 0}));
+  EXPECT_EQ(floats(1, 3), (std::vector<float>{1, 0, 2}));
+  EXPECT_EQ(bytesAt(2, 4), (std::vector<int>{0, 0, 2, -127}));
+  EXPECT_EQ(floats(3, 2), (std::vector<float>{0, 2}));
+  EXPECT_EQ(bytesAt(4, 2), (std::vector<int>{-2, 2}));
+  EXPECT_EQ(floats(5, 2), (std::vector<float>{1, 4}));
+  EXPECT_EQ(bytesAt(6, 4), (std::vector<int>{-2, 0x42, -2, 0x43}));
+
+  // 1.5 and 2.5 are halves: to even. Of w, -63.5 and 3 are rounded.
+  auto storage = StorageAttr::get(&context, IntegerType::get(&context, 8), 0);
+  StorageLoss loss = measureStorage(*source().find("w"), storage);
+  EXPECT_EQ(loss.bytes, 6 + 3 * 4);
+  EXPECT_EQ(loss.largest, 1);
+  EXPECT_EQ(loss.difference, 0.25 + 1);
+  give<float>("w", MAPSTO_F32, {1, 2}, {1, INFINITY});
+  EXPECT_EQ(measureStorage(*source().find("w"), storage).impossible, INFINITY);
 }
 
 TEST_F(Package, ListsAllThatDoesNotFit) {

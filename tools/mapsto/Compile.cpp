@@ -2,6 +2,7 @@
 #include "compiler/package/TemporaryFile.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/Lower.h"
+#include "tools/mapsto/Quantize.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -122,6 +123,8 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
   if (!writePackage(*model->module, std::move(compiled->manifest), weights,
                     model->target, package, model->timings, written, error))
     return fail(error);
+  if (!model->quantized.empty())
+    llvm::outs() << quantizationReport(*model);
   if (arguments.has("--time"))
     printTimings(model->timings);
   return kDone;

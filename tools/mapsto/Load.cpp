@@ -1,6 +1,7 @@
 #include "tools/mapsto/Load.h"
 #include "compiler/pipeline.h"
 #include "frontends/language/Language.h"
+#include "tools/mapsto/Quantize.h"
 #include "tools/mapsto/Weights.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -229,6 +230,9 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
   if ((need == NeedWeights::Yes || !weights.empty()) &&
       !model->timings.measure("weights",
                               [&] { return loadWeights(*model, weights); }))
+    return nullptr;
+  if (!model->timings.measure(
+          "weights", [&] { return quantizeWeights(*model, arguments); }))
     return nullptr;
   return model;
 }

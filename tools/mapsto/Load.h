@@ -27,6 +27,14 @@
 
 namespace mapsto {
 
+/// A matrix that --quantize stores in fewer bits.
+struct QuantizedWeight {
+  std::string name;
+  std::vector<int64_t> shape;
+  int64_t bytesPerElement; ///< without --quantize
+  StorageLoss loss;
+};
+
 /// A model in phase graph, and everything that must live as long.
 struct Model {
   Model();
@@ -40,6 +48,8 @@ struct Model {
   /// Tells the system that the weights' file will not be read soon again, so
   /// that it need not stay in memory.
   std::function<void()> releaseWeights = [] {};
+  /// What --quantize did, in the model's order.
+  std::vector<QuantizedWeight> quantized;
   Target target;
   int optLevel = 2;
   Timings timings;
@@ -57,9 +67,9 @@ Span spanOf(mlir::Location location, const SourceManager &sources);
 enum class NeedWeights { Yes, No };
 
 /// Reads `arguments.files[0]` with the options --model, --arg, --weights, -I,
-/// --cpu, --target-triple, -O, and, with `fixDims`, --dim. On failure null,
-/// with the errors printed. Weights are checked against the model: all that are
-/// missing or do not fit are listed.
+/// --quantize, --cpu, --target-triple, -O, and, with `fixDims`, --dim. On
+/// failure null, with the errors printed. Weights are checked against the
+/// model: all that are missing or do not fit are listed.
 std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
                                  const char *defaultCpu, bool fixDims);
 

@@ -67,6 +67,9 @@ constexpr OptionInfo kOptions[] = {
      "text: graph, optimized, kernels, loops, llvm, asm"},
     {"--weights", OfModels, Takes::Value, "FILE",
      ".safetensors, .npz or .npy; random:SEED for made-up ones"},
+    {"--quantize", OfModels, Takes::Value, "FORMAT",
+     "store matrices in fewer bits: f16, bf16 or int8; compile reports the "
+     "error that this causes"},
     {"--model", OfModels, Takes::Value, "NAME",
      "which model of the file (default: the last)"},
     {"--arg", OfModels, Takes::Value, "NAME=VALUE",

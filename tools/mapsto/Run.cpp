@@ -97,8 +97,8 @@ int runWith(const Arguments &arguments, std::vector<std::string> options) {
   std::string name = "mapsto " + arguments.command + " " + file;
   if (!isArtifact(file))
     return runModel(arguments, name, std::move(options));
-  for (const char *option : {"--weights", "--arg", "--cpu", "--model", "-O",
-                             "--interpret", "--time"})
+  for (const char *option : {"--weights", "--quantize", "--arg", "--cpu",
+                             "--model", "-O", "--interpret", "--time"})
     if (arguments.has(option))
       return fail("`" + file + "` is compiled already: " + option +
                   " is for model files");

@@ -373,3 +373,42 @@ func.func @gru(%x: tensor<2x5x8xf32>, %wih: tensor<48x8xf32>, %whh: tensor<48x16
       : (tensor<2x5x8xf32>, tensor<48x8xf32>, tensor<48x16xf32>, tensor<5xi64>) -> (tensor<2x5x16xf32>, tensor<2x16xf32>)
   return
 }
+
+// -----
+
+// expected-error @+1 {{weights are stored as f16, bf16 or i8, not 'f64'}}
+func.func private @storage() attributes {s = #mapsto.storage<f64>}
+
+// -----
+
+// expected-error @+1 {{i8 needs `channels`}}
+func.func private @storage() attributes {s = #mapsto.storage<i8>}
+
+// -----
+
+// expected-error @+1 {{only i8 has scales for channels}}
+func.func private @storage() attributes {s = #mapsto.storage<f16, channels = 0>}
+
+// -----
+
+func.func @stored() {
+  // expected-error @+1 {{is stored as 'f16', and cannot be read as 'i8'}}
+  %0 = mapsto.weight "w" {stored = #mapsto.storage<f16>} : tensor<3x12xi8>
+  return
+}
+
+// -----
+
+func.func @stored() {
+  // expected-error @+1 {{scales are one f32 for each channel of an i8 matrix}}
+  %0 = mapsto.weight "w" {stored = #mapsto.storage<f16>, scales} : tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @stored() {
+  // expected-error @+1 {{only matrices are stored in fewer bits}}
+  %0 = mapsto.weight "w" {stored = #mapsto.storage<f16>} : tensor<3xf32>
+  return
+}
