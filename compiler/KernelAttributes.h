@@ -25,6 +25,9 @@ inline constexpr llvm::StringLiteral kBytesAttr = "mapsto.bytes";
 inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
 /// On a kernel that can write its first operand's memory as its result.
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
+/// On the maximum that a softmax subtracts, whose NaN are met again in what it
+/// is subtracted from, and on its exp, of what is never above 0.
+inline constexpr llvm::StringLiteral kOfSoftmaxAttr = "mapsto.of_softmax";
 /// On the module: the names of all symbols, in the order of kernels' `dims`.
 inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
 /// On the module: what sizes must satisfy, each [left, ">=" or "==", right,

@@ -78,7 +78,9 @@ def LowerKernels : Pass<"mapsto-lower-kernels", "::mlir::ModuleOp"> {
     Option<"vectorBits", "vector-bits", "int64_t", "256", "Width of the target's vector registers">,
     Option<"registers", "registers", "int64_t", "16", "Number of the target's vector registers">,
     Option<"l1Bytes", "l1-bytes", "int64_t", "32768", "First-level data cache of a core">,
-    Option<"l2Bytes", "l2-bytes", "int64_t", "524288", "Second-level cache of a core">
+    Option<"l2Bytes", "l2-bytes", "int64_t", "524288", "Second-level cache of a core">,
+    Option<"streamedBytes", "streamed-bytes", "int64_t", "0",
+           "Results of this many bytes or more are written past the caches; 0 for none">
   ];
 }
 

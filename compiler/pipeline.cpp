@@ -76,6 +76,8 @@ void mapsto::addLoopPasses(OpPassManager &pm, const Target &target) {
   lowering.registers = target.registers;
   lowering.l1Bytes = target.l1Bytes;
   lowering.l2Bytes = target.l2Bytes;
+  // Streaming stores are x86's: elsewhere caches find out by themselves.
+  lowering.streamedBytes = target.isX86() ? target.l3Bytes : 0;
   pm.addPass(createLowerKernels(lowering));
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(createCSEPass());

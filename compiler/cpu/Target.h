@@ -29,6 +29,9 @@ struct Target {
   unsigned registers = 16;     ///< how many vector registers there are
   int64_t l1Bytes = 32 << 10;  ///< a core's first-level data cache
   int64_t l2Bytes = 512 << 10; ///< a core's second-level cache
+  /// What a core can hope for of the last level, which it shares. A constant:
+  /// CPUs report that of a whole socket.
+  int64_t l3Bytes = 32 << 20;
   /// Features that generated code may use, by LLVM's names without '+': what
   /// an artifact checks for before it runs.
   std::vector<std::string> required;

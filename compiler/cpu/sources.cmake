@@ -4,5 +4,6 @@ list(APPEND compiler_sources
   cpu/EntryPoints.cpp
   cpu/Jit.cpp
   cpu/ObjectCode.cpp
+  cpu/SoftmaxFormula.cpp
   cpu/Target.cpp
 )

@@ -4,9 +4,9 @@
 //
 //   %y = mapsto.softmax %x {axis = 1} : (tensor<8x16xf32>) -> tensor<8x16xf32>
 // becomes
-//   %m = mapsto.reduce max %x {axes = [1]}
+//   %m = mapsto.reduce max %x {axes = [1], of_softmax}
 //   %d = mapsto.sub %x, (broadcast (reshape %m))
-//   %e = mapsto.exp %d
+//   %e = mapsto.exp %d {of_softmax}
 //   %s = mapsto.reduce sum %e {axes = [1]}
 //   %r = mapsto.div 1, %s
 //   %y = mapsto.mul (broadcast (reshape %r)), %e
@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "compiler/graph/Build.h"
 
@@ -39,15 +40,22 @@ struct ExpandSoftmax : public impl::ExpandSoftmaxBase<ExpandSoftmax> {
       bool narrow = element.isF16() || element.isBF16();
       Value x = b.cast(op.getX(), narrow ? builder.getF32Type() : element);
       int64_t axis = op.getAxis();
-      Value shifted = b.sub(x, b.reduceAndSpread(ReduceKind::max, x, axis));
-      Value e = b.create<ExpOp>(shifted);
-      Value sum = b.reduce(ReduceKind::sum, e, axis);
-      Value inverse = b.div(b.splat(1, dimsOf(sum), elementTypeOf(sum)), sum);
       Dims kept = dimsOf(x);
       kept[axis] = 1;
+      auto spread = [&](Value row) {
+        return b.broadcast(b.reshape(row, kept), dimsOf(x));
+      };
+      auto mark = [&](Value v) {
+        v.getDefiningOp()->setAttr(kOfSoftmaxAttr, builder.getUnitAttr());
+        return v;
+      };
+      Value top = mark(b.reduce(ReduceKind::max, x, axis));
+      Value e = mark(b.create<ExpOp>(b.sub(x, spread(top))));
+      Value sum = b.reduce(ReduceKind::sum, e, axis);
+      Value inverse = b.div(b.splat(1, dimsOf(sum), elementTypeOf(sum)), sum);
       // The sum ahead of what it is taken of: its pass writes e down, which the
       // product then reads.
-      Value y = b.mul(b.broadcast(b.reshape(inverse, kept), dimsOf(x)), e);
+      Value y = b.mul(spread(inverse), e);
       op.replaceAllUsesWith(b.cast(y, element));
       op.erase();
     });

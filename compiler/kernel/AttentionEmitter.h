@@ -167,9 +167,6 @@ private:
   /// Finished scores of the block, and the largest of them that is a number.
   mlir::Value finishScores(mlir::Value row);
 
-  mlir::Value larger(mlir::Value x, mlir::Value y);
-  mlir::Value largestLane(mlir::Value v);
-
   mlir::Value isNone(mlir::Value m);
 
   /// 2^x or e^x, for x <= 0.

@@ -1,42 +1,11 @@
 //===- AttentionNormalizers.cpp - Scores to weights -----------------------===//
 
-#include "compiler/cpu/FloatFormula.h"
+#include "compiler/cpu/SoftmaxFormula.h"
 #include "compiler/kernel/AttentionEmitter.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace mapsto {
-
-/// 2^x for x <= 0 (and what is rounded to more than that), within 2e-7 of its
-/// value; 0 from 2^-126.5 down, NaN for NaN. Adding kRounder, 1.5 * 2^23 and
-/// 127, rounds to a whole number, whose low bits then are the exponent of the
-/// power of two.
-static Float powerOfTwo(Float x) {
-  constexpr double kRounder = 12582912 + 127;
-  x = x.atLeast(-127);
-  Float t = x + kRounder;
-  Float r = x - (t - kRounder);
-  Float p = r.polynomial({0x1.5c08e6p-10, 0x1.3d0c52p-7, 0x1.c6b6e4p-5,
-                          0x1.ebf918p-3, 0x1.62e428p-1, 1});
-  return p * Float::ofBits(t.bits() << 23);
-}
-
-/// The larger of x and y; y where x is no number.
-Value AttentionEmitter::larger(Value x, Value y) {
-  Value above = arith::CmpFOp::create(e.b, arith::CmpFPredicate::OGT, x, y);
-  return arith::SelectOp::create(e.b, above, x, y);
-}
-
-Value AttentionEmitter::largestLane(Value v) {
-  for (int64_t step = e.lanes / 2; step > 0; step /= 2) {
-    SmallVector<int64_t> from;
-    for (int64_t lane = 0; lane < e.lanes; ++lane)
-      from.push_back((lane + step) % e.lanes);
-    v = larger(vector::ShuffleOp::create(e.b, v, v, from), v);
-  }
-  return vector::ExtractOp::create(e.b, v, 0);
-}
 
 void AttentionEmitter::finishTile(Value first, int64_t count) {
   seenKeys = keysSeenBy(first, count);
@@ -73,9 +42,9 @@ Value AttentionEmitter::finishScores(Value row) {
         e.store(s, scores, {rowIndex(row), j});
         if (weights)
           storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
-        return SmallVector<Value>{larger(s, carried[0])};
+        return SmallVector<Value>{e.larger(s, carried[0])};
       })[0];
-  return largestLane(lanes);
+  return e.largestLane(lanes);
 }
 
 Value AttentionEmitter::isNone(Value m) {
@@ -89,12 +58,12 @@ Value AttentionEmitter::exponential(Value x) {
     return inBits ? math::Exp2Op::create(e.b, x).getResult()
                   : math::ExpOp::create(e.b, x).getResult();
   Float bits{&e.b, x};
-  return powerOfTwo(inBits ? bits : bits * llvm::numbers::log2e).v;
+  return inBits ? softmaxExp2(bits).v : softmaxExp(bits).v;
 }
 
 void AttentionEmitter::raiseMaxima(Index row) {
   Value before = e.load(maximum, {row});
-  Value after = larger(e.load(reference, {row}), before);
+  Value after = e.larger(e.load(reference, {row}), before);
   // While no key has been seen every exponential is 0, not exp(-inf + inf).
   Value shift = arith::SelectOp::create(e.b, isNone(after), vector(0), after);
   e.store(after, maximum, {row});

@@ -53,20 +53,19 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   keepDearRows(e, group);
   e.loop(begin, end, 1, [&](Value item) {
     Indices at = e.delinearize(e.uniform(item), outer);
-    if (!lanes) {
+    if (!lanes || dims.back() == Dim(1)) {
+      if (lanes)
+        at.push_back(e.uniform(0));
       e.store(e.element(root, at), results[0], at);
-      return;
+    } else {
+      e.laneLoop(dims.back(), [&](Index i) {
+        Indices full(at);
+        full.push_back(i);
+        e.store(e.element(root, full), results[0], full);
+      });
     }
-    if (dims.back() == Dim(1)) {
-      at.push_back(e.uniform(0));
-      e.store(e.element(root, at), results[0], at);
-      return;
-    }
-    e.laneLoop(dims.back(), [&](Index i) {
-      Indices full(at);
-      full.push_back(i);
-      e.store(e.element(root, full), results[0], full);
-    });
+    if (group.kind == KernelKind::row)
+      prefetchNextRows(e, e.b.getInsertionBlock(), outer);
   });
   for (Value tensor : e.kept)
     e.given.erase(tensor);

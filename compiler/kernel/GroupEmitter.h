@@ -29,6 +29,10 @@ Dim gridOfLoops(const Group &group);
 void emitLoops(KernelEmitter &e, const Group &group,
                llvm::ArrayRef<Buffer> results, mlir::Value begin,
                mlir::Value end);
+/// Within an item of the grid, whose rows were just emitted: has the second of
+/// several passes over an input's row ask for the next item's row.
+void prefetchNextRows(KernelEmitter &e, mlir::Block *item,
+                      llvm::ArrayRef<Dim> items);
 Dim gridOfMatmul(const Group &group, const Machine &machine);
 void emitMatmul(KernelEmitter &e, const Group &group,
                 llvm::ArrayRef<Buffer> results, mlir::Value begin,

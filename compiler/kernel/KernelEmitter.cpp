@@ -221,6 +221,21 @@ Value KernelEmitter::identity(ReduceKind kind, Type type) {
   llvm_unreachable("every kind is listed");
 }
 
+Value KernelEmitter::larger(Value x, Value y) {
+  Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(b, above, x, y);
+}
+
+Value KernelEmitter::largestLane(Value v) {
+  for (int64_t step = lanes / 2; step > 0; step /= 2) {
+    SmallVector<int64_t> from;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      from.push_back((lane + step) % lanes);
+    v = larger(vector::ShuffleOp::create(b, v, v, from), v);
+  }
+  return vector::ExtractOp::create(b, v, 0);
+}
+
 Value KernelEmitter::combineLanes(ReduceKind kind, Value v) {
   bool isFloat = isa<FloatType>(getElementTypeOrSelf(v));
   bool isBool = getElementTypeOrSelf(v).isInteger(1);
@@ -540,7 +555,9 @@ void KernelEmitter::store(Value value, const Buffer &buffer,
     return;
   }
   value = splat(value);
-  if (at.kind == Index::Lanes && !mask)
+  if (at.kind == Index::Lanes && !mask && stream.memref == buffer.memref)
+    storeToStream(value, at.value);
+  else if (at.kind == Index::Lanes && !mask)
     vector::StoreOp::create(b, value, buffer.memref, ValueRange(at.value));
   else if (at.kind == Index::Lanes)
     vector::MaskedStoreOp::create(b, buffer.memref, ValueRange(at.value), mask,

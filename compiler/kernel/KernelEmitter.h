@@ -68,6 +68,8 @@ struct Machine {
   int64_t registers = 16;
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
+  /// Results of this size are written past the caches; 0: none are.
+  int64_t streamedBytes = 0;
 };
 
 class KernelEmitter {
@@ -144,6 +146,11 @@ public:
       llvm::function_ref<void(mlir::Value firstRow, mlir::Value along,
                               mlir::Value column)>
           put);
+  /// The larger of x and y, both alike, in one instruction; y where x is no
+  /// number.
+  mlir::Value larger(mlir::Value x, mlir::Value y);
+  /// The largest of a vector's lanes by `larger`.
+  mlir::Value largestLane(mlir::Value v);
   /// A vector's lanes combined.
   mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
   /// Element type that sums of this type are kept in.
@@ -224,6 +231,11 @@ public:
   mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
   void store(mlir::Value value, const Buffer &buffer,
              llvm::ArrayRef<Index> indices);
+  /// From here on whole vectors stored to `result` go past the caches where it
+  /// is too large for them and its rows lie on whole vectors.
+  void streamTo(const Buffer &result);
+  /// Makes what was streamed visible to other threads.
+  void endStream();
   /// Position in the buffer's memory; lanes must be along the last axis.
   Index linear(const Buffer &buffer, llvm::ArrayRef<Index> indices);
 
@@ -283,12 +295,18 @@ private:
   };
   struct ScopeGuard;
 
+  void storeToStream(mlir::Value vector, mlir::Value position);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Index> indices);
   mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);
   size_t outermostScope(llvm::ArrayRef<mlir::Value> values);
   void enterScope(size_t level, llvm::function_ref<void()> body);
   mlir::Value outermost(char operation, mlir::Value x, mlir::Value y);
 
+  /// Stores to this memory are streamed if the condition holds.
+  struct {
+    mlir::Value memref, condition;
+    int64_t alignment = 0;
+  } stream;
   std::vector<Scope> scopes;
   size_t hoistLimit = 0;
   mlir::Block *entry;

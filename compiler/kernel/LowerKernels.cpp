@@ -116,7 +116,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
                       LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));
     Block *entry = function.addEntryBlock();
 
-    Machine machine{vectorBits / 32, registers, l1Bytes, l2Bytes};
+    Machine machine{vectorBits / 32, registers, l1Bytes, l2Bytes,
+                    streamedBytes};
     KernelEmitter e(kernel.getLoc(), entry, machine);
     auto argument = entry->args_begin();
     Block &body = kernel.getBody().front();
@@ -135,7 +136,10 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     e.context = *argument++;
 
     Group group = groupOfKernel(kernel);
+    if (group.kind == KernelKind::map || group.kind == KernelKind::row)
+      e.streamTo(results[0]);
     emitGroup(e, group, results, begin, end);
+    e.endStream();
     func::ReturnOp::create(e.b);
 
     SmallVector<Attribute> fused;

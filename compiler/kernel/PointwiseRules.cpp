@@ -1,5 +1,7 @@
 //===- PointwiseRules.cpp - One element of a pointwise op -----------------===//
 
+#include "compiler/KernelAttributes.h"
+#include "compiler/cpu/SoftmaxFormula.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 using namespace mlir;
@@ -16,7 +18,7 @@ struct Operands {
 
   Value x() { return v[0]; }
   Value y() { return v[1]; }
-  Type type() { return v[0].getType(); }
+  Type elementType() { return getElementTypeOrSelf(v[0]); }
   Value constant(double c) {
     Value s = e.constant(getElementTypeOrSelf(v[0]), c);
     return e.isVector(v[0]) ? e.splat(s) : s;
@@ -157,7 +159,12 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
           .Case([&](NotOp) -> Value {
             return arith::XOrIOp::create(b, o.x(), o.constant(1));
           })
-          .Case([&](ExpOp) { return o.unary<math::ExpOp>(); })
+          .Case([&](ExpOp) -> Value {
+            Float x{&b, o.x()};
+            if (op->hasAttr(kOfSoftmaxAttr) && o.elementType().isF32())
+              return softmaxExp(x).v;
+            return o.unary<math::ExpOp>();
+          })
           .Case([&](Expm1Op) { return o.unary<math::ExpM1Op>(); })
           .Case([&](LogOp) { return o.unary<math::LogOp>(); })
           .Case([&](Log1pOp) { return o.unary<math::Log1pOp>(); })

@@ -1,5 +1,6 @@
 //===- ReductionRules.cpp - Reductions and contractions in place ----------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 using namespace mlir;
@@ -52,6 +53,13 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
   Type type = elementTypeOf(op.getResult());
   Type accumulator = KernelEmitter::accumulatorType(type);
   ReduceKind kind = op.getKind();
+  bool ofNumbers = op->hasAttr(kOfSoftmaxAttr) && isa<FloatType>(accumulator);
+  auto combine = [&](Value sum, Value x) {
+    if (!ofNumbers)
+      return e.combine(kind, sum, x);
+    e.alike(sum, x);
+    return e.larger(x, sum);
+  };
 
   Indices at(rank);
   for (int64_t axis = 0, next = 0; axis < rank; ++axis)
@@ -80,7 +88,7 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
       at[axes[k]] = e.uniform(iv);
     if (!across) {
       Value v = e.convert(e.element(op.getX(), at), accumulator);
-      return e.combine(kind, carried, lanes ? e.splat(v) : v);
+      return combine(carried, lanes ? e.splat(v) : v);
     }
     return e.laneLoop(dims[rank - 1], carried, [&](Index i, ValueRange acc) {
       at[rank - 1] = i;
@@ -88,7 +96,7 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
       if (row)
         e.store(x, *row, i);
       Value v = e.convert(x, accumulator);
-      Value next = e.combine(kind, acc[0], v);
+      Value next = combine(acc[0], v);
       if (Value mask = e.currentMask())
         next = arith::SelectOp::create(e.b, mask, next, acc[0]);
       return SmallVector<Value>{next};
@@ -97,7 +105,7 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
   if (row)
     giveRow(e, op.getX(), *row, at);
   if (across)
-    sum = e.combineLanes(kind, sum);
+    sum = ofNumbers ? e.largestLane(sum) : e.combineLanes(kind, sum);
   return e.convert(sum, type);
 }
 

@@ -17,5 +17,6 @@ list(APPEND compiler_sources
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
+  kernel/Streaming.cpp
   kernel/Transposing.cpp
 )

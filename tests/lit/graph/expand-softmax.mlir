@@ -1,9 +1,9 @@
 // RUN: mapsto-opt %s -mapsto-expand-softmax | FileCheck %s
 
 // CHECK-LABEL: func.func @main
-// CHECK: %[[M:.*]] = mapsto.reduce max %arg0 {axes = array<i64: 1>}
+// CHECK: %[[M:.*]] = mapsto.reduce max %arg0 {axes = array<i64: 1>, mapsto.of_softmax}
 // CHECK: %[[D:.*]] = mapsto.sub %arg0,
-// CHECK: %[[E:.*]] = mapsto.exp %[[D]]
+// CHECK: %[[E:.*]] = mapsto.exp %[[D]] {mapsto.of_softmax}
 // CHECK: %[[S:.*]] = mapsto.reduce sum %[[E]] {axes = array<i64: 1>}
 // CHECK: mapsto.div %{{.*}}, %[[S]]
 // CHECK: mapsto.mul %{{.*}}, %[[E]]
