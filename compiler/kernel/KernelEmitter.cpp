@@ -142,6 +142,9 @@ Value KernelEmitter::minIndex(Value x, Value y) {
 Value KernelEmitter::less(Value x, Value y) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, x, y);
 }
+Value KernelEmitter::negate(Value condition) {
+  return arith::XOrIOp::create(b, condition, constant(b.getI1Type(), 1));
+}
 
 Value KernelEmitter::splat(Value x) {
   if (isVector(x))
@@ -314,9 +317,9 @@ Value KernelEmitter::convert(Value v, Type to) {
 // Structure
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> KernelEmitter::loop(Value lower, Value upper, int64_t step,
+SmallVector<Value> KernelEmitter::loop(Value lower, Value upper, Value step,
                                        ValueRange inits, LoopBody body) {
-  auto op = scf::ForOp::create(b, lower, upper, idx(step), inits);
+  auto op = scf::ForOp::create(b, lower, upper, step, inits);
   {
     ScopeGuard scope(*this, op.getBody(), currentMask());
     SmallVector<Value> next =
@@ -327,7 +330,7 @@ SmallVector<Value> KernelEmitter::loop(Value lower, Value upper, int64_t step,
   return SmallVector<Value>(op.getResults());
 }
 
-void KernelEmitter::loop(Value lower, Value upper, int64_t step,
+void KernelEmitter::loop(Value lower, Value upper, Value step,
                          function_ref<void(Value)> body) {
   loop(lower, upper, step, ValueRange(), [&](Value iv, ValueRange) {
     body(iv);

@@ -70,6 +70,10 @@ struct Machine {
   int64_t l2Bytes = 512 << 10;
   /// Results of this size are written past the caches; 0: none are.
   int64_t streamedBytes = 0;
+
+  /// Rows of a register tile: with two vectors a row, the accumulators and the
+  /// panel's vectors fill the registers (6 x 16 on AVX2: 12 + 2 of 16).
+  int64_t tileRows() const { return registers >= 32 ? 12 : 6; }
 };
 
 class KernelEmitter {
@@ -118,6 +122,7 @@ public:
   mlir::Value mul(mlir::Value x, mlir::Value y);
   mlir::Value minIndex(mlir::Value x, mlir::Value y);
   mlir::Value less(mlir::Value x, mlir::Value y);
+  mlir::Value negate(mlir::Value condition);
   /// `x` repeated over the lanes; vectors pass through.
   mlir::Value splat(mlir::Value x);
   bool isVector(mlir::Value v) {
@@ -183,10 +188,19 @@ public:
   //===--------------------------------------------------------------------===//
 
   llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper,
-                                      int64_t step, mlir::ValueRange inits,
+                                      mlir::Value step, mlir::ValueRange inits,
                                       LoopBody body);
-  void loop(mlir::Value lower, mlir::Value upper, int64_t step,
+  llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper,
+                                      int64_t step, mlir::ValueRange inits,
+                                      LoopBody body) {
+    return loop(lower, upper, idx(step), inits, body);
+  }
+  void loop(mlir::Value lower, mlir::Value upper, mlir::Value step,
             llvm::function_ref<void(mlir::Value)> body);
+  void loop(mlir::Value lower, mlir::Value upper, int64_t step,
+            llvm::function_ref<void(mlir::Value)> body) {
+    loop(lower, upper, idx(step), body);
+  }
   /// Walks [0, size) a vector at a time; the last step is masked.
   llvm::SmallVector<mlir::Value>
   laneLoop(const Dim &size, mlir::ValueRange inits,
@@ -206,9 +220,7 @@ public:
                    llvm::function_ref<void(llvm::ArrayRef<Index>)> body);
   /// The mask of the first `count` lanes: none below 0, all from `lanes` on.
   mlir::Value firstLanes(mlir::Value count);
-  /// Rows of a register tile: with two vectors a row, the accumulators and the
-  /// panel's vectors fill the registers (6 x 16 on AVX2: 12 + 2 of 16).
-  int64_t tileRows() const { return registers >= 32 ? 12 : 6; }
+  int64_t tileRows() const { return machine.tileRows(); }
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,
          llvm::function_ref<llvm::SmallVector<mlir::Value>()> then,

@@ -8,7 +8,7 @@
 //   func.func @fc(%x: memref<?xf32>, %w: memref<?xf32>, %y: memref<?xf32>,
 //                 %B: index, %T: index, %scratch: memref<?xi8>,
 //                 %begin: index, %end: index, %context: memref<3xi64>)
-//       attributes {mapsto.grid = "ceildiv(B*T, 48)", mapsto.scratch = "0",
+//       attributes {mapsto.grid = "ceildiv(B*T, 12)", mapsto.scratch = "0",
 //       ...}
 //
 // The symbols are all of the module's (`mapsto.symbols`), in its order.

@@ -12,6 +12,10 @@ list(APPEND compiler_sources
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
   kernel/MaskBounds.cpp
+  kernel/MatmulEpilogue.cpp
+  kernel/MatmulOperands.cpp
+  kernel/MatmulPlan.cpp
+  kernel/MatmulTile.cpp
   kernel/MergeKernels.cpp
   kernel/MovementRules.cpp
   kernel/PointwiseRules.cpp
