@@ -91,7 +91,8 @@ def MergeKernels : Pass<"mapsto-merge-kernels", "::mlir::ModuleOp"> {
 def ApproximateMath : Pass<"mapsto-approximate-math", "::mlir::ModuleOp"> {
   let summary = "Evaluate exp, tanh, erf and their like by polynomials at full vector width";
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

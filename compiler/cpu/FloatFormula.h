@@ -1,4 +1,4 @@
-//===- FloatFormula.h - Formulas on f32, one or a vector --------*- C++ -*-===//
+//===- FloatFormula.h - Formulas on floats, one or a vector -----*- C++ -*-===//
 //
 // Arithmetic on MLIR values, written as a formula is. Products and sums may be
 // fused (`contract`) where the target has the instruction; nothing else is
@@ -34,28 +34,39 @@ inline mlir::Value splatOf(Builder &b, mlir::Type type, mlir::TypedAttr value) {
   return mlir::arith::ConstantOp::create(b, value);
 }
 
-/// Whole numbers of 32 bits: the bits of a Float.
+/// Whole numbers as wide as a Float: its bits.
 struct Whole {
   Builder *b;
   mlir::Value v;
 
-  Whole constant(int32_t c) const {
-    return {b, splatOf(*b, v.getType(), b->getI32IntegerAttr(c))};
+  Whole constant(int64_t c) const {
+    mlir::Type element = mlir::getElementTypeOrSelf(v);
+    return {b, splatOf(*b, v.getType(), b->getIntegerAttr(element, c))};
   }
   template <typename Op> Whole with(Whole y) const {
     return {b, Op::create(*b, v, y.v)};
   }
   Whole operator+(Whole y) const { return with<mlir::arith::AddIOp>(y); }
   Whole operator-(Whole y) const { return with<mlir::arith::SubIOp>(y); }
-  Whole operator&(int32_t c) const {
+  Whole operator^(Whole y) const { return with<mlir::arith::XOrIOp>(y); }
+  Whole operator+(int64_t c) const { return *this + constant(c); }
+  Whole operator-(int64_t c) const { return *this - constant(c); }
+  Whole operator&(int64_t c) const {
     return with<mlir::arith::AndIOp>(constant(c));
   }
-  Whole operator<<(int32_t c) const {
+  Whole operator<<(int64_t c) const {
     return with<mlir::arith::ShLIOp>(constant(c));
   }
   /// Keeps the sign.
-  Whole operator>>(int32_t c) const {
+  Whole operator>>(int64_t c) const {
     return with<mlir::arith::ShRSIOp>(constant(c));
+  }
+  mlir::Value isOdd() const {
+    return mlir::arith::TruncIOp::create(
+        *b, withElement(v.getType(), b->getI1Type()), v);
+  }
+  Whole select(mlir::Value condition, Whole otherwise) const {
+    return {b, mlir::arith::SelectOp::create(*b, condition, v, otherwise.v)};
   }
 };
 
@@ -84,7 +95,14 @@ struct Float {
   Float operator+(double c) const { return *this + constant(c); }
   Float operator-(double c) const { return *this - constant(c); }
   Float operator*(double c) const { return *this * constant(c); }
+  Float operator-() const { return {b, mlir::arith::NegFOp::create(*b, v)}; }
+  /// *this * y + z, rounded once where the target can.
+  Float timesPlus(Float y, Float z) const {
+    return {b, mlir::math::FmaOp::create(*b, v, y.v, z.v)};
+  }
+  Float timesPlus(double y, Float z) const { return timesPlus(constant(y), z); }
   Float abs() const { return {b, mlir::math::AbsFOp::create(*b, v)}; }
+  Float floor() const { return {b, mlir::math::FloorOp::create(*b, v)}; }
   Float withSignOf(Float y) const {
     return {b, mlir::math::CopySignOp::create(*b, v, y.v)};
   }
@@ -97,6 +115,9 @@ struct Float {
   mlir::Value operator>(double c) const {
     return compare(mlir::arith::CmpFPredicate::OGT, constant(c));
   }
+  mlir::Value operator==(double c) const {
+    return compare(mlir::arith::CmpFPredicate::OEQ, constant(c));
+  }
   Float select(mlir::Value condition, Float otherwise) const {
     return {b, mlir::arith::SelectOp::create(*b, condition, v, otherwise.v)};
   }
@@ -105,14 +126,25 @@ struct Float {
   Float atMost(double c) const { return constant(c).select(*this > c, *this); }
 
   Whole bits() const {
+    unsigned width = mlir::getElementTypeOrSelf(v).getIntOrFloatBitWidth();
     return {b, mlir::arith::BitcastOp::create(
-                   *b, withElement(v.getType(), b->getI32Type()), v)};
+                   *b, withElement(v.getType(), b->getIntegerType(width)), v)};
   }
   static Float ofBits(Whole bits) {
-    return {bits.b,
-            mlir::arith::BitcastOp::create(
-                *bits.b, withElement(bits.v.getType(), bits.b->getF32Type()),
-                bits.v)};
+    mlir::Type type = bits.b->getF32Type();
+    if (mlir::getElementTypeOrSelf(bits.v).isInteger(64))
+      type = bits.b->getF64Type();
+    return {bits.b, mlir::arith::BitcastOp::create(
+                        *bits.b, withElement(bits.v.getType(), type), bits.v)};
+  }
+  /// As f64, and as f32 again.
+  Float widened() const {
+    return {b, mlir::arith::ExtFOp::create(
+                   *b, withElement(v.getType(), b->getF64Type()), v)};
+  }
+  Float narrowed() const {
+    return {b, mlir::arith::TruncFOp::create(
+                   *b, withElement(v.getType(), b->getF32Type()), v)};
   }
   static Float ofWhole(Whole x) {
     return {x.b, mlir::arith::SIToFPOp::create(
@@ -123,6 +155,17 @@ struct Float {
     Float sum = constant(*coefficients.begin());
     for (double c : llvm::drop_begin(coefficients))
       sum = sum * *this + c;
+    return sum;
+  }
+  /// The same with half as many steps one after the other and a product more,
+  /// for where little else is there to do meanwhile: an even number of
+  /// coefficients.
+  Float polynomialByPairs(std::initializer_list<double> coefficients) const {
+    Float square = *this * *this;
+    const double *c = coefficients.begin();
+    Float sum = *this * c[0] + c[1];
+    for (size_t i = 2; i < coefficients.size(); i += 2)
+      sum = sum * square + (*this * c[i] + c[i + 1]);
     return sum;
   }
 };

@@ -48,17 +48,17 @@ Value sign(Operands &o) {
   return arith::SelectOp::create(b, positive, one, v);
 }
 
-/// By exp(-|x|), which cannot overflow: what is tiny for x far below 0 is then
-/// right to the last denormal.
+/// exp(x) / (1 + exp(x)): what is tiny for x far below 0 is right to the last
+/// denormal. From the limit on, where exp is about to overflow, it is 1.
 Value sigmoid(Operands &o) {
   auto &b = o.e.b;
-  Value zero = o.constant(0), one = o.constant(1);
-  Value magnitude = math::AbsFOp::create(b, o.x());
-  Value e = math::ExpOp::create(b, arith::NegFOp::create(b, magnitude));
-  Value negative =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, o.x(), zero);
-  Value top = arith::SelectOp::create(b, negative, e, one);
-  return arith::DivFOp::create(b, top, arith::AddFOp::create(b, one, e));
+  Value limit = o.constant(getElementTypeOrSelf(o.x()).isF64() ? 709 : 88);
+  Value above =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, o.x(), limit);
+  Value x = arith::SelectOp::create(b, above, limit, o.x());
+  Value e = math::ExpOp::create(b, x);
+  return arith::DivFOp::create(b, e,
+                               arith::AddFOp::create(b, o.constant(1), e));
 }
 
 /// x - floor(x / y) * y, which has the divisor's sign.
