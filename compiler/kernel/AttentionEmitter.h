@@ -14,15 +14,22 @@
 
 namespace mapsto {
 
-/// Queries and keys of a block: the scores (96 x 256 f32 = 96 KB) stay in L2,
-/// a panel of keys in L1. So many queries share the packing of the keys that it
-/// costs 2 % of what is done with them.
-inline constexpr int64_t kQueryBlock = 96;
+/// Rows of queries and keys of a block: the scores (192 x 256 f32 = 192 KB)
+/// stay in L2, a panel of keys in L1. So many rows share the packing of the
+/// keys that it costs 2 % of what is done with them.
+inline constexpr int64_t kQueryBlock = 192;
 inline constexpr int64_t kKeyBlock = 256;
 
-inline Dim queryBlocks(const Dim &queries) {
-  return Dim::ceilDiv(queries, Dim(kQueryBlock));
-}
+/// How an attention is cut into items: each is a block of rows, which are the
+/// queries of one head, or of all heads that share a head of keys and values.
+struct AttentionGrid {
+  Dims heads; ///< the batch, but for what shares keys and values
+  Dim group;  ///< query heads that share them
+  Dim rows;   ///< of a head: group x queries
+  Dim blocks; ///< of rows
+
+  explicit AttentionGrid(AttentionOp op);
+};
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -38,6 +45,7 @@ private:
   AttentionOp op;
   Normalizer normalizer;
   mlir::Type type;
+  AttentionGrid grid;
   Dims queryDims, valueDims, batchDims;
   Dim queries, keys, features;
   Buffer context;
@@ -53,16 +61,18 @@ private:
   Buffer scaledQuery, keyPanels;
   llvm::SmallVector<Buffer> keyColumns;
 
-  // The item at hand; of the block's keys, a tile's rows see `seenKeys`.
-  mlir::Value firstQuery, rows, firstKey, keyCount, seenKeys;
+  struct Range {
+    mlir::Value begin, end;
+  };
+
+  // The item at hand; of the block's keys, a tile's rows see `seen`.
+  mlir::Value firstRow, rows, firstKey, keyCount;
+  Range seen;
   Indices batch, valueBatch;
 
   mlir::Value number(double v) { return e.constant(type, v); }
   mlir::Value vector(double v) { return e.splat(number(v)); }
   Index rowIndex(mlir::Value row) { return e.uniform(row); }
-  Index queryIndex(mlir::Value row) {
-    return e.uniform(e.add(firstQuery, row));
-  }
   int64_t panel() const { return 2 * e.lanes; }
 
   void allocateBlocks();
@@ -77,38 +87,54 @@ private:
     return at;
   }
 
+  /// Where a row's query is: the batch's indices and its own.
+  Indices placeOf(mlir::Value row);
+
+  template <typename... Rest> Indices atRow(mlir::Value row, Rest... rest) {
+    return with(placeOf(row), rest...);
+  }
+
   void eachRow(llvm::function_ref<void(mlir::Value)> body) {
     e.loop(e.idx(0), rows, 1, body);
   }
 
-  /// So few rows are done one by one, rather than as a tile of rows that are
-  /// mostly not there.
-  int64_t fewRows() const { return e.tileRows() / 4; }
-  bool isFew() const;
+  /// For so few rows the keys are not packed.
+  int64_t fewRows() const { return e.tileRows() / 2; }
+  bool areFew() const;
 
-  /// Rows [0, tiledRows) are done as register tiles, the last one perhaps with
-  /// rows past the end, and a few rows after them one by one.
-  mlir::Value tiledRows();
-
+  /// The block's rows as register tiles: whole ones, then one of a third, two
+  /// thirds or all of the rows, the last of which may not be there, or a single
+  /// one.
   using RowsBody = llvm::function_ref<void(mlir::Value row, int64_t count)>;
-  void eachWholeTile(RowsBody body);
-  void eachSingleRow(RowsBody body) {
-    e.loop(tiledRows(), rows, 1, [&](mlir::Value row) { body(row, 1); });
+  void eachTile(RowsBody body) {
+    eachLargeTile(body);
+    lastSingleRow(body);
   }
-  void eachTile(RowsBody body);
+  void eachLargeTile(RowsBody body);
+  void lastSingleRow(RowsBody body);
+  /// Rows after the whole tiles.
+  mlir::Value restOfRows();
 
-  /// How many of the block's keys the mask can leave to some of these rows.
-  mlir::Value keysSeenBy(mlir::Value row, int64_t count);
+  /// The first and the last query of these rows.
+  Range queriesOf(mlir::Value row, mlir::Value count);
+
+  /// Which of the block's keys the mask can leave to some of these rows.
+  Range keysSeenBy(mlir::Value row, int64_t count);
+
+  /// Of those, the vectors of keys that it leaves to this row altogether.
+  Range keysKeptBy(mlir::Value row);
+
+  /// Walks keys of the block, from a multiple of the lanes on.
+  llvm::SmallVector<mlir::Value>
+  eachKey(Range range, mlir::ValueRange inits,
+          llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                            mlir::ValueRange)>
+              body);
 
   void emitQueryBlock();
 
-  struct KeyRange {
-    mlir::Value begin, end;
-  };
-
-  /// The keys that the mask leaves to any query of the block, from a multiple
-  /// of the key block on.
-  KeyRange visibleKeys();
+  /// The keys that the mask can leave to any query of the block.
+  Range visibleKeys();
 
   void start();
 
@@ -152,17 +178,18 @@ private:
   void givePositions(mlir::Block &region, size_t first, mlir::Value row,
                      Index key);
 
-  /// The score of a vector of pairs with modify and mask applied.
-  mlir::Value finishedScore(mlir::Value row, Index j);
+  /// The score of a vector of pairs with modify applied, and the mask unless
+  /// all of them are known to be `kept`.
+  mlir::Value finishedScore(mlir::Value row, Index j, bool kept = false);
 
   void storeWeights(mlir::Value v, mlir::Value row, Index key) {
-    e.store(v, *weights, with(batch, queryIndex(row), key));
+    e.store(v, *weights, atRow(row, key));
   }
 
   // Normalizers (AttentionNormalizers.cpp).
 
   /// Scores of the block to weights, for a tile of rows.
-  void finishTile(mlir::Value first, int64_t count);
+  void finishTile(mlir::Value first);
 
   /// Finished scores of the block, and the largest of them that is a number.
   mlir::Value finishScores(mlir::Value row);

@@ -7,18 +7,18 @@ using namespace mlir;
 
 namespace mapsto {
 
-void AttentionEmitter::finishTile(Value first, int64_t count) {
-  seenKeys = keysSeenBy(first, count);
+void AttentionEmitter::finishTile(Value first) {
+  int64_t tile = e.tileRows();
+  seen = keysSeenBy(first, tile);
   auto each = [&](function_ref<void(Value)> body) {
-    Value end = e.minIndex(e.add(first, e.idx(count)), rows);
-    e.loop(first, end, 1, body);
+    e.loop(first, e.minIndex(e.add(first, e.idx(tile)), rows), 1, body);
   };
   switch (normalizer) {
   case Normalizer::softmax:
     each([&](Value row) {
       e.store(finishScores(row), reference, {rowIndex(row)});
     });
-    e.laneLoop(Dim(count),
+    e.laneLoop(Dim(tile),
                [&](Index n) { raiseMaxima(e.addIndex(n, e.uniform(first))); });
     return each([&](Value row) { exponentiate(row); });
   case Normalizer::hard:
@@ -27,7 +27,7 @@ void AttentionEmitter::finishTile(Value first, int64_t count) {
     return each([&](Value row) { sigmoidRow(row); });
   case Normalizer::sparsemax:
     return each([&](Value row) {
-      e.laneLoop(seenKeys, [&](Index j) {
+      e.laneLoop(keyCount, [&](Index j) {
         e.store(finishedScore(row, j), allScores,
                 {rowIndex(row), e.addIndex(j, e.uniform(firstKey))});
       });
@@ -36,14 +36,30 @@ void AttentionEmitter::finishTile(Value first, int64_t count) {
 }
 
 Value AttentionEmitter::finishScores(Value row) {
-  Value lanes = e.laneLoop(
-      seenKeys, vector(-kInfinity), [&](Index j, ValueRange carried) {
-        Value s = finishedScore(row, j);
+  auto walk = [&](Range range, Value sofar, bool kept) {
+    return eachKey(range, sofar, [&](Index j, ValueRange carried) {
+      Value s = finishedScore(row, j, kept);
+      if (!kept || !op.getModify().empty())
         e.store(s, scores, {rowIndex(row), j});
-        if (weights)
-          storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
-        return SmallVector<Value>{e.larger(s, carried[0])};
-      })[0];
+      if (weights)
+        storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
+      return SmallVector<Value>{e.larger(s, carried[0])};
+    })[0];
+  };
+  Value lanes = vector(-kInfinity);
+  if (op.getMask().empty()) {
+    lanes = walk(seen, lanes, true);
+  } else if (!bounds.exact) {
+    lanes = walk(seen, lanes, false);
+  } else {
+    Range kept = keysKeptBy(row);
+    if (!bounds.behind.empty())
+      lanes =
+          walk({seen.begin, e.minIndex(kept.begin, seen.end)}, lanes, false);
+    lanes = walk(kept, lanes, true);
+    if (!bounds.ahead.empty())
+      lanes = walk({kept.end, seen.end}, lanes, false);
+  }
   return e.largestLane(lanes);
 }
 
@@ -74,22 +90,21 @@ void AttentionEmitter::raiseMaxima(Index row) {
 
 void AttentionEmitter::exponentiate(Value row) {
   Value shift = e.splat(e.load(reference, {rowIndex(row)}));
-  Value total =
-      e.laneLoop(seenKeys, vector(0), [&](Index j, ValueRange carried) {
-        Value s = e.load(scores, {rowIndex(row), j});
-        Value p = exponential(arith::SubFOp::create(e.b, s, shift));
-        if (Value mask = e.currentMask())
-          p = arith::SelectOp::create(e.b, mask, p, vector(0));
-        e.store(p, scores, {rowIndex(row), j});
-        return SmallVector<Value>{e.combine(ReduceKind::sum, carried[0], p)};
-      })[0];
+  Value total = eachKey(seen, vector(0), [&](Index j, ValueRange carried) {
+    Value s = e.load(scores, {rowIndex(row), j});
+    Value p = exponential(arith::SubFOp::create(e.b, s, shift));
+    if (Value mask = e.currentMask())
+      p = arith::SelectOp::create(e.b, mask, p, vector(0));
+    e.store(p, scores, {rowIndex(row), j});
+    return SmallVector<Value>{e.combine(ReduceKind::sum, carried[0], p)};
+  })[0];
   Indices at{rowIndex(row), {e.idx(0), Index::Lanes, true}};
   Value factor = e.splat(e.load(rescale, {rowIndex(row)}));
   e.store(e.fma(e.load(sum, at), factor, total), sum, at);
 }
 
 void AttentionEmitter::sigmoidRow(Value row) {
-  e.laneLoop(seenKeys, [&](Index j) {
+  eachKey(seen, {}, [&](Index j, ValueRange) {
     Value s = finishedScore(row, j);
     Value exp = math::ExpOp::create(e.b, arith::NegFOp::create(e.b, s));
     Value p = arith::DivFOp::create(e.b, vector(1),
@@ -97,6 +112,7 @@ void AttentionEmitter::sigmoidRow(Value row) {
     e.store(p, scores, {rowIndex(row), j});
     if (weights)
       storeWeights(p, row, e.addIndex(j, e.uniform(firstKey)));
+    return SmallVector<Value>();
   });
   e.store(number(1), rescale, {rowIndex(row)});
 }
@@ -110,7 +126,7 @@ void AttentionEmitter::hardRow(Value row) {
     Value none = e.dim(keys);
     Value wanted = e.splat(blockMaximum);
     Value nones = e.splat(none);
-    Value lanes = e.laneLoop(seenKeys, nones, [&](Index j, ValueRange carried) {
+    Value lanes = eachKey(seen, nones, [&](Index j, ValueRange carried) {
       Value s = e.load(scores, {rowIndex(row), j});
       Value hit =
           arith::CmpFOp::create(e.b, arith::CmpFPredicate::OEQ, s, wanted);

@@ -14,12 +14,11 @@ void AttentionEmitter::accumulate() {
     };
   };
   int64_t pair = panel() / e.lanes;
-  if (!isFew())
-    eachColumns(pair,
-                [&](ArrayRef<Index> columns) { eachWholeTile(tile(columns)); });
+  eachColumns(pair,
+              [&](ArrayRef<Index> columns) { eachLargeTile(tile(columns)); });
   // A single row wants enough sums to hide how long one addition takes.
   eachColumns(4 * pair,
-              [&](ArrayRef<Index> columns) { eachSingleRow(tile(columns)); });
+              [&](ArrayRef<Index> columns) { lastSingleRow(tile(columns)); });
 }
 
 void AttentionEmitter::eachColumns(int64_t most,
@@ -52,9 +51,9 @@ void AttentionEmitter::accumulateTile(Value row, int64_t count,
       sums.push_back(
           arith::MulFOp::create(e.b, e.splat(e.load(output, {at, d})), factor));
   }
-  sums = e.loop(
-      e.idx(0), keysSeenBy(row, count), 1, sums,
-      [&](Value j, ValueRange carried) {
+  Range seen = keysSeenBy(row, count);
+  sums =
+      e.loop(seen.begin, seen.end, 1, sums, [&](Value j, ValueRange carried) {
         SmallVector<Value> next(carried), values;
         Index key = e.uniform(e.add(firstKey, j));
         for (Index d : columns)
@@ -94,19 +93,19 @@ void AttentionEmitter::finish() {
     e.laneLoop(features, [&](Index d) {
       Value o = arith::MulFOp::create(
           e.b, e.splat(e.load(output, {rowIndex(row), d})), factors);
-      e.store(o, context, with(batch, queryIndex(row), d));
+      e.store(o, context, atRow(row, d));
     });
     Value m = e.load(maximum, {rowIndex(row)});
     if (logSumExp)
       e.store(e.fma(m, number(inBits ? llvm::numbers::ln2 : 1),
                     math::LogOp::create(e.b, l)),
-              *logSumExp, with(batch, queryIndex(row)));
+              *logSumExp, placeOf(row));
     if (weights && normalizer == Normalizer::softmax) {
       // The scores are there already; m and l are known only now.
       Value reference = arith::SelectOp::create(e.b, isNone(m), number(0), m);
       Value shift = e.splat(reference);
       e.laneLoop(keys, [&](Index j) {
-        Indices at = with(batch, queryIndex(row), j);
+        Indices at = atRow(row, j);
         Value s = e.convert(e.splat(e.load(*weights, at)), type);
         Value p = exponential(arith::SubFOp::create(e.b, s, shift));
         e.store(arith::MulFOp::create(e.b, p, factors), *weights, at);
@@ -127,12 +126,10 @@ void AttentionEmitter::finishHard(Value row) {
     });
   });
   e.laneLoop(features, [&](Index d) {
-    e.store(e.load(output, {rowIndex(row), d}), context,
-            with(batch, queryIndex(row), d));
+    e.store(e.load(output, {rowIndex(row), d}), context, atRow(row, d));
   });
   if (logSumExp)
-    e.store(e.load(maximum, {rowIndex(row)}), *logSumExp,
-            with(batch, queryIndex(row)));
+    e.store(e.load(maximum, {rowIndex(row)}), *logSumExp, placeOf(row));
   if (!weights)
     return;
   Value wanted = e.splat(key);

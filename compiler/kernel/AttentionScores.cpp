@@ -32,7 +32,7 @@ void AttentionEmitter::packKeys() {
 }
 
 void AttentionEmitter::emitDotScores() {
-  if (!isFew())
+  if (!areFew())
     e.when(e.less(e.idx(fewRows()), rows), [&] { emitTiledDotScores(); });
   e.when(e.less(rows, e.idx(fewRows() + 1)), [&] { emitFewDotScores(); });
 }
@@ -71,7 +71,12 @@ void AttentionEmitter::emitTiledDotScores() {
   e.loop(e.idx(0), keyCount, panel(), [&](Value first) {
     Value which = arith::DivUIOp::create(e.b, first, e.idx(panel()));
     eachTile([&](Value row, int64_t count) {
-      e.when(e.less(first, keysSeenBy(row, count)), [&] {
+      Range seen = keysSeenBy(row, count);
+      Value some = e.less(first, seen.end);
+      if (!bounds.behind.empty())
+        some = arith::AndIOp::create(
+            e.b, some, e.less(seen.begin, e.add(first, e.idx(1))));
+      e.when(some, [&] {
         SmallVector<Value> zeros(count * vectors, vector(0));
         SmallVector<Value> tile = e.loop(
             e.idx(0), e.dim(queryDims.back()), 1, zeros,
@@ -115,7 +120,7 @@ void AttentionEmitter::emitRegionScores() {
       for (auto [n, query] : llvm::enumerate(op.getQueries())) {
         Value q = query;
         e.given[region.getArgument(n)] = [this, q, row](ArrayRef<Index> u) {
-          return e.element(q, with(batch, queryIndex(row), u[0]));
+          return e.element(q, atRow(row, u[0]));
         };
       }
       for (size_t n = 0; n < op.getKeys().size(); ++n) {
@@ -146,13 +151,13 @@ void AttentionEmitter::givePositions(Block &region, size_t first, Value row,
       return e.toInteger(index, e.b.getI64Type());
     };
   };
-  for (auto [index, dim] : llvm::zip_equal(batch, batchDims))
-    give(index, dim);
-  give(queryIndex(row), queries);
-  give(key, keys);
+  Dims sizes = batchDims;
+  sizes.append({queries, keys});
+  for (auto [index, size] : llvm::zip_equal(atRow(row, key), sizes))
+    give(index, size);
 }
 
-Value AttentionEmitter::finishedScore(Value row, Index j) {
+Value AttentionEmitter::finishedScore(Value row, Index j, bool kept) {
   Value s = e.load(scores, {rowIndex(row), j});
   Index key = e.addIndex(j, e.uniform(firstKey));
   if (!op.getModify().empty()) {
@@ -164,7 +169,7 @@ Value AttentionEmitter::finishedScore(Value row, Index j) {
     };
     s = e.convert(e.splat(regionValue(region)), type);
   }
-  if (!op.getMask().empty()) {
+  if (!op.getMask().empty() && !kept) {
     Block &region = op.getMask().front();
     givePositions(region, 0, row, key);
     Value keep = e.splat(regionValue(region));

@@ -23,9 +23,36 @@ using namespace mlir;
 
 namespace mapsto {
 
+AttentionGrid::AttentionGrid(AttentionOp op) {
+  // A batch of one head is cut for threads to share, but not into blocks of so
+  // few rows that packing the keys is what they do.
+  constexpr int64_t kItems = 4, kLeastRows = 24;
+  heads = dimsOf(op.getQueries().front());
+  rows = heads[heads.size() - 2];
+  heads.resize(heads.size() - 2);
+  group = 1;
+  if (!heads.empty()) {
+    auto ownHeads = [&](Value operand) {
+      return dimsOf(operand)[heads.size() - 1];
+    };
+    Dim own = ownHeads(op.getValue());
+    bool alike = llvm::all_of(op.getKeys(),
+                              [&](Value key) { return ownHeads(key) == own; });
+    std::optional<int64_t> known = own.constant();
+    if (alike && own != heads.back() && known && *known >= kItems) {
+      group = Dim::floorDiv(heads.back(), own);
+      heads.back() = own;
+      rows = group * rows;
+    }
+  }
+  Dim wanted = Dim::ceilDiv(Dim(kItems), Dim::max(numElements(heads), Dim(1)));
+  blocks = Dim::max(Dim::ceilDiv(rows, Dim(kQueryBlock)),
+                    Dim::min(Dim::ceilDiv(rows, Dim(kLeastRows)), wanted));
+}
+
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
                                    ArrayRef<Buffer> results)
-    : e(e), op(op), normalizer(op.getNormalizer()) {
+    : e(e), op(op), normalizer(op.getNormalizer()), grid(op) {
   Value query = op.getQueries().front();
   type = KernelEmitter::accumulatorType(elementTypeOf(query));
   queryDims = dimsOf(query);
@@ -52,17 +79,18 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
 
 void AttentionEmitter::emit(Value begin, Value end) {
   allocateBlocks();
-  Dims grid = batchDims;
-  grid.push_back(queryBlocks(queries));
+  Dims items = grid.heads;
+  items.push_back(grid.blocks);
   // Blocks of one size, so that threads share them evenly, in whole tiles.
   Dim tile = e.tileRows();
-  Value step = e.dim(
-      Dim::ceilDiv(Dim::ceilDiv(queries, Dim::max(grid.back(), Dim(1))), tile) *
-      tile);
+  Value step =
+      e.dim(Dim::ceilDiv(Dim::ceilDiv(grid.rows, Dim::max(grid.blocks, Dim(1))),
+                         tile) *
+            tile);
   e.loop(begin, end, 1, [&](Value item) {
-    Indices at = e.delinearize(e.uniform(item), grid);
-    firstQuery = e.mul(at.pop_back_val().value, step);
-    rows = e.minIndex(step, e.sub(e.dim(queries), firstQuery));
+    Indices at = e.delinearize(e.uniform(item), items);
+    firstRow = e.mul(at.pop_back_val().value, step);
+    rows = e.minIndex(step, e.sub(e.dim(grid.rows), firstRow));
     batch = at;
     valueBatch = groupedBatch(op.getValue());
     emitQueryBlock();
@@ -99,52 +127,132 @@ Indices AttentionEmitter::groupedBatch(Value operand) {
   Indices at(batch);
   if (at.empty())
     return at;
-  Dim heads = batchDims.back();
+  Dim heads = grid.heads.back();
   Dim own = dimsOf(operand)[at.size() - 1];
   if (own != heads)
     at.back() = e.divIndex(at.back(), Dim::floorDiv(heads, own)).first;
   return at;
 }
 
-bool AttentionEmitter::isFew() const {
-  std::optional<int64_t> known = queries.constant();
+Indices AttentionEmitter::placeOf(Value row) {
+  Index at = e.uniform(e.add(firstRow, row));
+  if (grid.group == Dim(1))
+    return with(batch, at);
+  auto [head, query] = e.divIndex(at, queries);
+  Indices place(batch);
+  place.back() = e.addIndex(e.mulIndex(place.back(), grid.group), head);
+  place.push_back(query);
+  return place;
+}
+
+bool AttentionEmitter::areFew() const {
+  std::optional<int64_t> known = grid.rows.constant();
   return known && *known <= fewRows();
 }
 
-Value AttentionEmitter::tiledRows() {
-  if (isFew())
-    return e.idx(0);
-  int64_t tile = e.tileRows();
-  Value rest = arith::RemUIOp::create(e.b, rows, e.idx(tile));
-  Value many = e.less(e.idx(fewRows()), rest);
-  Value added = arith::SelectOp::create(e.b, many, e.idx(tile), e.idx(0));
-  return e.add(e.sub(rows, rest), added);
+Value AttentionEmitter::restOfRows() {
+  return arith::RemUIOp::create(e.b, rows, e.idx(e.tileRows()));
 }
 
-void AttentionEmitter::eachWholeTile(RowsBody body) {
-  if (!isFew())
-    e.loop(e.idx(0), tiledRows(), e.tileRows(),
-           [&](Value row) { body(row, e.tileRows()); });
-}
-
-void AttentionEmitter::eachTile(RowsBody body) {
-  eachWholeTile(body);
-  eachSingleRow(body);
-}
-
-Value AttentionEmitter::keysSeenBy(Value row, int64_t count) {
-  Value end = keyCount;
-  for (const Dim &ahead : bounds.ahead) {
-    Value last = e.add(e.add(firstQuery, row), e.idx(count));
-    Value own = e.sub(e.add(last, e.dim(ahead)), firstKey);
-    end = e.minIndex(end, arith::MaxSIOp::create(e.b, own, e.idx(0)));
+void AttentionEmitter::eachLargeTile(RowsBody body) {
+  int64_t tile = e.tileRows(), third = tile / 3;
+  // What is known of the rows leaves out what cannot occur.
+  std::optional<int64_t> known = grid.rows.constant();
+  auto canBe = [&](int64_t least) { return !known || *known >= least; };
+  Value rest = restOfRows(), whole = e.sub(rows, rest);
+  if (canBe(tile))
+    e.loop(e.idx(0), whole, tile, [&](Value row) { body(row, tile); });
+  for (int64_t count = third; count <= tile; count += third) {
+    int64_t least = std::max<int64_t>(count - third + 1, 2);
+    if (!canBe(least))
+      continue;
+    Value enough = e.less(e.idx(least - 1), rest);
+    Value notMore = e.less(rest, e.idx(count + 1));
+    e.when(arith::AndIOp::create(e.b, enough, notMore),
+           [&] { body(whole, count); });
   }
-  return end;
+}
+
+void AttentionEmitter::lastSingleRow(RowsBody body) {
+  Value rest = restOfRows();
+  Value one =
+      arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, rest, e.idx(1));
+  e.when(one, [&] { body(e.sub(rows, rest), 1); });
+}
+
+AttentionEmitter::Range AttentionEmitter::queriesOf(Value row, Value count) {
+  Value first = e.add(firstRow, row);
+  Value last = e.sub(e.add(first, count), e.idx(1));
+  if (grid.group == Dim(1))
+    return {first, last};
+  last = e.minIndex(last, e.sub(e.dim(grid.rows), e.idx(1)));
+  auto [firstHead, firstQuery] = e.divIndex(e.uniform(first), queries);
+  auto [lastHead, lastQuery] = e.divIndex(e.uniform(last), queries);
+  // Rows of several heads may be any queries.
+  Value same = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
+                                     firstHead.value, lastHead.value);
+  Value end = e.sub(e.dim(queries), e.idx(1));
+  return {
+      arith::SelectOp::create(e.b, same, firstQuery.value, e.idx(0)),
+      arith::SelectOp::create(e.b, same, lastQuery.value, end),
+  };
+}
+
+AttentionEmitter::Range AttentionEmitter::keysSeenBy(Value row, int64_t count) {
+  Range range{e.idx(0), keyCount};
+  if (bounds.ahead.empty() && bounds.behind.empty())
+    return range;
+  Range own = queriesOf(row, e.idx(count));
+  for (const Dim &ahead : bounds.ahead) {
+    Value last = e.sub(e.add(own.end, e.dim(ahead)), firstKey);
+    Value end = arith::MaxSIOp::create(e.b, e.add(last, e.idx(1)), e.idx(0));
+    range.end = e.minIndex(range.end, end);
+  }
+  for (const Dim &behind : bounds.behind) {
+    Value begin = e.sub(e.sub(own.begin, e.dim(behind)), firstKey);
+    range.begin = arith::MaxSIOp::create(e.b, range.begin, begin);
+  }
+  if (!bounds.behind.empty())
+    range.begin = e.sub(
+        range.begin, arith::RemUIOp::create(e.b, range.begin, e.idx(panel())));
+  return range;
+}
+
+AttentionEmitter::Range AttentionEmitter::keysKeptBy(Value row) {
+  Value query = placeOf(row).back().value;
+  Value lanes = e.idx(e.lanes);
+  Range kept = seen;
+  for (const Dim &behind : bounds.behind) {
+    Value begin = e.sub(e.sub(query, e.dim(behind)), firstKey);
+    kept.begin = arith::MaxSIOp::create(e.b, kept.begin, begin);
+  }
+  if (!bounds.behind.empty())
+    kept.begin =
+        e.mul(arith::CeilDivUIOp::create(e.b, kept.begin, lanes), lanes);
+  for (const Dim &ahead : bounds.ahead) {
+    Value last = e.sub(e.add(query, e.dim(ahead)), firstKey);
+    Value end = arith::MaxSIOp::create(e.b, e.add(last, e.idx(1)), e.idx(0));
+    kept.end = e.minIndex(kept.end, end);
+  }
+  if (!bounds.ahead.empty())
+    kept.end = e.sub(kept.end, arith::RemUIOp::create(e.b, kept.end, lanes));
+  kept.end = arith::MaxSIOp::create(e.b, kept.begin, kept.end);
+  return kept;
+}
+
+SmallVector<Value> AttentionEmitter::eachKey(
+    Range range, ValueRange inits,
+    function_ref<SmallVector<Value>(Index, ValueRange)> body) {
+  return e.laneLoop(e.sub(range.end, range.begin), inits,
+                    [&](Index j, ValueRange carried) {
+                      Index key = e.addIndex(j, e.uniform(range.begin));
+                      return body(key, carried);
+                    });
 }
 
 void AttentionEmitter::emitQueryBlock() {
   start();
-  KeyRange range = visibleKeys();
+  Range range = visibleKeys();
   e.loop(range.begin, range.end, kKeyBlock, [&](Value key) {
     firstKey = key;
     keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(range.end, key));
@@ -152,7 +260,7 @@ void AttentionEmitter::emitQueryBlock() {
       emitDotScores();
     else
       emitRegionScores();
-    eachTile([&](Value first, int64_t count) { finishTile(first, count); });
+    e.loop(e.idx(0), rows, e.tileRows(), [&](Value row) { finishTile(row); });
     if (normalizer == Normalizer::softmax || normalizer == Normalizer::sigmoid)
       accumulate();
   });
@@ -161,18 +269,16 @@ void AttentionEmitter::emitQueryBlock() {
   finish();
 }
 
-AttentionEmitter::KeyRange AttentionEmitter::visibleKeys() {
-  KeyRange range{e.idx(0), e.dim(keys)};
-  Value lastQuery = e.sub(e.add(firstQuery, rows), e.idx(1));
+AttentionEmitter::Range AttentionEmitter::visibleKeys() {
+  Range range{e.idx(0), e.dim(keys)};
+  Range own = queriesOf(e.idx(0), rows);
   for (const Dim &ahead : bounds.ahead) {
-    Value end = e.add(e.add(lastQuery, e.dim(ahead)), e.idx(1));
+    Value end = e.add(e.add(own.end, e.dim(ahead)), e.idx(1));
     end = arith::MaxSIOp::create(e.b, end, e.idx(0));
     range.end = e.minIndex(range.end, end);
   }
   for (const Dim &behind : bounds.behind) {
-    Value begin = e.sub(firstQuery, e.dim(behind));
-    begin = arith::MaxSIOp::create(e.b, begin, e.idx(0));
-    begin = e.sub(begin, arith::RemUIOp::create(e.b, begin, e.idx(kKeyBlock)));
+    Value begin = e.sub(own.begin, e.dim(behind));
     range.begin = arith::MaxSIOp::create(e.b, range.begin, begin);
   }
   return range;
@@ -192,9 +298,8 @@ void AttentionEmitter::start() {
     Value scale = vector(op.getScale().convertToDouble() *
                          (inBits ? llvm::numbers::log2e : 1));
     e.laneLoop(queryDims.back(), [&](Index d) {
-      Value q = e.convert(e.elementVector(op.getQueries().front(),
-                                          with(batch, queryIndex(row), d)),
-                          type);
+      Value q = e.convert(
+          e.elementVector(op.getQueries().front(), atRow(row, d)), type);
       e.store(arith::MulFOp::create(e.b, q, scale), scaledQuery,
               {rowIndex(row), d});
     });
@@ -202,9 +307,8 @@ void AttentionEmitter::start() {
 }
 
 Dim gridOfAttention(AttentionOp op) {
-  Dims dims = dimsOf(op.getQueries().front());
-  return numElements(ArrayRef(dims).drop_back(2)) *
-         queryBlocks(dims[dims.size() - 2]);
+  AttentionGrid grid(op);
+  return numElements(grid.heads) * grid.blocks;
 }
 
 void emitAttention(KernelEmitter &e, AttentionOp op, ArrayRef<Buffer> results,

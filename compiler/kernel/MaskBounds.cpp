@@ -45,22 +45,23 @@ std::optional<Linear> linearize(Value v, Value i, Value j) {
   return std::nullopt;
 }
 
-void collect(Value condition, Value i, Value j, MaskBounds &bounds) {
+/// Whether the bounds say all that the condition does.
+bool collect(Value condition, Value i, Value j, MaskBounds &bounds) {
   Operation *op = condition.getDefiningOp();
   if (!op)
-    return;
+    return false;
   if (isa<AndOp>(op)) {
-    collect(op->getOperand(0), i, j, bounds);
-    collect(op->getOperand(1), i, j, bounds);
-    return;
+    bool left = collect(op->getOperand(0), i, j, bounds);
+    bool right = collect(op->getOperand(1), i, j, bounds);
+    return left && right;
   }
   auto compare = dyn_cast<CompareOp>(op);
   if (!compare)
-    return;
+    return false;
   auto x = linearize(compare.getLhs(), i, j);
   auto y = linearize(compare.getRhs(), i, j);
   if (!x || !y)
-    return;
+    return false;
   // As: query * i + key * j + constant >= 0.
   auto atLeastZero = [&](const Linear &large, const Linear &small,
                          bool strict) {
@@ -70,6 +71,9 @@ void collect(Value condition, Value i, Value j, MaskBounds &bounds) {
       bounds.ahead.push_back(constant); // j <= i + constant
     else if (query == -1 && key == 1)
       bounds.behind.push_back(constant); // j >= i - constant
+    else
+      return false;
+    return true;
   };
   switch (compare.getPredicate()) {
   case ComparePredicate::le:
@@ -81,11 +85,11 @@ void collect(Value condition, Value i, Value j, MaskBounds &bounds) {
   case ComparePredicate::gt:
     return atLeastZero(*x, *y, true);
   case ComparePredicate::eq:
-    atLeastZero(*x, *y, false);
-    return atLeastZero(*y, *x, false);
+    return atLeastZero(*x, *y, false) && atLeastZero(*y, *x, false);
   case ComparePredicate::ne:
-    return;
+    return false;
   }
+  llvm_unreachable("every predicate is listed");
 }
 
 } // namespace
@@ -94,8 +98,9 @@ MaskBounds analyzeMask(Region &mask) {
   MaskBounds bounds;
   Block &block = mask.front();
   unsigned count = block.getNumArguments();
-  collect(block.getTerminator()->getOperand(0), block.getArgument(count - 2),
-          block.getArgument(count - 1), bounds);
+  bounds.exact = collect(block.getTerminator()->getOperand(0),
+                         block.getArgument(count - 2),
+                         block.getArgument(count - 1), bounds);
   return bounds;
 }
 

@@ -17,6 +17,8 @@ struct MaskBounds {
   llvm::SmallVector<Dim> ahead;
   /// Pairs are kept only where j >= i - behind, for each of these.
   llvm::SmallVector<Dim> behind;
+  /// All other pairs are kept.
+  bool exact = false;
 };
 
 /// What can be told from the comparisons of i and j that a mask region joins
