@@ -13,17 +13,19 @@ MatmulEmitter::MatmulEmitter(KernelEmitter &e, const Group &group,
       p(plan.p) {
   type = elementTypeOf(p.result);
   accumulator = KernelEmitter::accumulatorType(type);
+  keepsSums = muchFollows();
 }
 
 void MatmulEmitter::emit(Value begin, Value end) {
   Dim lines = Dim::ceilDiv(p.k, Dim(e.lanes));
-  if (!p.packed && (p.transposed || plan.hasWholeTiles))
+  if (!p.packed && (p.transposed || plan.hasWholeTiles) &&
+      plan.takesDots != true)
     packedPanel =
         e.allocate({lines * Dim(e.lanes), Dim(plan.panel)}, accumulator);
   if (plan.hasWholeTiles)
     packedRows = e.allocate(
         {plan.blockTiles, lines, Dim(plan.tile), Dim(e.lanes)}, accumulator);
-  if (keepsSums())
+  if (keepsSums || plan.takesDots != false)
     sums =
         e.allocate({Dim(plan.tile), Dim(plan.group * plan.panel)}, accumulator);
   if (p.batch == Dim(1))
@@ -99,6 +101,14 @@ void MatmulEmitter::eachColumns(const Block &block, int64_t columns,
 }
 
 void MatmulEmitter::emitBlock(const Block &block) {
+  if (plan.takesDots)
+    return *plan.takesDots ? emitDots(block) : emitPacking(block);
+  Value enough = e.less(e.dim(p.rows * Dim(plan.dotsPerRow)), e.dim(p.k));
+  e.when(enough, [&] { emitDots(block); });
+  e.when(e.negate(enough), [&] { emitPacking(block); });
+}
+
+void MatmulEmitter::emitPacking(const Block &block) {
   if (!plan.hasWholeTiles)
     return emitTiled(block);
   Value rows = e.mul(e.dim(plan.blockTiles), e.idx(plan.tile));
@@ -159,7 +169,7 @@ void MatmulEmitter::emitWholeTiles(const Block &block, Value endWhole,
       emitTile({one.batch, row, one.firstColumn, plan.tile, 1,
                 packedPanel.has_value(), which},
                e.idx(0), e.idx(0));
-      if (sums)
+      if (keepsSums)
         emitEpilogue(one, row, e.idx(plan.tile));
     });
     rest(one);
@@ -189,7 +199,7 @@ void MatmulEmitter::emitRest(const Block &block, Value row, Value count,
       emitRows(block, endSmall, e.sub(endSmall, row), r, fromPanel);
     });
   }
-  if (sums)
+  if (keepsSums)
     emitEpilogue(block, row, count);
 }
 

@@ -50,11 +50,13 @@ private:
   std::optional<Buffer> packedPanel; // [K][panel]
   std::optional<Buffer> packedRows;  // [tile][K / lanes][row][lanes]
   std::optional<Buffer> sums;        // [row of a tile][column of a group]
+  bool keepsSums;                    // what follows reads them from there
 
   // The course of the kernel (EmitMatmul.cpp).
 
   void emitBatch(mlir::Value batch, mlir::Value begin, mlir::Value end);
   void emitBlock(const Block &block);
+  void emitPacking(const Block &block);
   void emitTiled(const Block &block);
   void emitWholeTiles(const Block &block, mlir::Value endWhole,
                       llvm::function_ref<void(const Block &)> rest);
@@ -64,6 +66,12 @@ private:
                 int64_t rows, bool fromPanel);
   void eachColumns(const Block &block, int64_t columns,
                    llvm::function_ref<void(const Block &)> body);
+
+  // Few rows by a transposed matrix (MatmulDots.cpp).
+
+  void emitDots(const Block &block);
+  void emitDotTile(const Block &part, mlir::Value row, mlir::Value sumsRow,
+                   int64_t rows, mlir::Value column, int64_t columns);
 
   // Where operands are (MatmulOperands.cpp).
 
@@ -83,7 +91,7 @@ private:
 
   // What follows the product (MatmulEpilogue.cpp).
 
-  bool keepsSums() const;
+  bool muchFollows() const;
   Indices rowIndices(mlir::Value batch, mlir::Value row);
   void storeTile(const Tile &t, llvm::ArrayRef<mlir::Value> totals);
   void emitEpilogue(const Block &block, mlir::Value firstRow,

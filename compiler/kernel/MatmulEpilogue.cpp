@@ -10,7 +10,7 @@ namespace mapsto {
 /// needs many registers, would be written out for every size of a tile.
 constexpr int64_t kFewOperations = 4;
 
-bool MatmulEmitter::keepsSums() const {
+bool MatmulEmitter::muchFollows() const {
   int64_t operations = 0;
   for (Operation *op : group.ops) {
     if (op == group.anchor || !op->hasTrait<OpTrait::Elementwise>())

@@ -72,6 +72,15 @@ MatmulPlan::MatmulPlan(Operation *anchor, const Machine &machine)
   hasWholeTiles = !rows || *rows >= tile;
   group = panelsBeside(1, machine.registers);
 
+  // A row's sum over lanes takes about as long as ten multiply-adds, and a
+  // vector of the right side five and a half to pack.
+  dotsPerRow = 2 * machine.lanes;
+  std::optional<int64_t> k = p.k.constant();
+  if (p.packed || !p.transposed)
+    takesDots = false;
+  else if (rows && k)
+    takesDots = *rows * dotsPerRow < *k;
+
   rowTiles = Dim::ceilDiv(p.rows, Dim(tile));
   Dim panels = Dim::ceilDiv(p.n, Dim(panel));
   Dim groups = Dim::floorDiv(panels * rowTiles, Dim(kItems * group));

@@ -34,7 +34,11 @@ struct MatmulPlan {
   int64_t group;      ///< panels that the widest tile takes side by side
   int64_t chains;     ///< accumulators that keep the arithmetic busy
   bool hasWholeTiles; ///< there may be rows enough
-  Dim strip;          ///< columns of an item, whole groups
+  /// Elements are dots, where the right side is transposed and K longer than
+  /// `dotsPerRow` times the rows; nothing: known at run time only.
+  std::optional<bool> takesDots;
+  int64_t dotsPerRow;
+  Dim strip; ///< columns of an item, whole groups
   Dim strips, rowTiles;
   Dim blockTiles; ///< tiles of the rows that are packed at once
 

@@ -55,7 +55,7 @@ MatmulEmitter::Sums MatmulEmitter::multiply(const Tile &t) {
 /// Writes to the result or, where much follows, to `sums` at the position.
 void MatmulEmitter::emitTile(const Tile &t, Value sumsRow, Value sumsColumn) {
   Sums totals = multiply(t);
-  if (!sums)
+  if (!keepsSums)
     return storeTile(t, totals);
   int64_t width = plan.vectors * t.panels;
   for (int64_t r = 0; r < t.rows; ++r)

@@ -12,6 +12,7 @@ list(APPEND compiler_sources
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
   kernel/MaskBounds.cpp
+  kernel/MatmulDots.cpp
   kernel/MatmulEpilogue.cpp
   kernel/MatmulOperands.cpp
   kernel/MatmulPlan.cpp
