@@ -43,7 +43,7 @@ Value AttentionEmitter::finishScores(Value row) {
         e.store(s, scores, {rowIndex(row), j});
       if (weights)
         storeWeights(s, row, e.addIndex(j, e.uniform(firstKey)));
-      return SmallVector<Value>{e.larger(s, carried[0])};
+      return SmallVector<Value>{e.extreme(ReduceKind::max, s, carried[0])};
     })[0];
   };
   Value lanes = vector(-kInfinity);
@@ -60,7 +60,7 @@ Value AttentionEmitter::finishScores(Value row) {
     if (!bounds.ahead.empty())
       lanes = walk({kept.end, seen.end}, lanes, false);
   }
-  return e.largestLane(lanes);
+  return e.extremeLane(ReduceKind::max, lanes);
 }
 
 Value AttentionEmitter::isNone(Value m) {
@@ -79,7 +79,7 @@ Value AttentionEmitter::exponential(Value x) {
 
 void AttentionEmitter::raiseMaxima(Index row) {
   Value before = e.load(maximum, {row});
-  Value after = e.larger(e.load(reference, {row}), before);
+  Value after = e.extreme(ReduceKind::max, e.load(reference, {row}), before);
   // While no key has been seen every exponential is 0, not exp(-inf + inf).
   Value shift = arith::SelectOp::create(e.b, isNone(after), vector(0), after);
   e.store(after, maximum, {row});

@@ -30,17 +30,21 @@ Dim gridOfLoops(const Group &group) {
 }
 
 /// What a reduction along the last axis and the passes after it both read, and
-/// is too dear to compute twice: the exp of a softmax.
-static void keepDearRows(KernelEmitter &e, const Group &group) {
+/// is too dear to compute twice: the exp of a softmax. Gives these reductions.
+static SmallVector<ReduceOp> keepDearRows(KernelEmitter &e,
+                                          const Group &group) {
+  SmallVector<ReduceOp> reductions;
   for (Operation *op : group.ops) {
     auto reduce = dyn_cast<ReduceOp>(op);
     if (!reduce || !reducesRows(op))
       continue;
     Operation *source = reduce.getX().getDefiningOp();
     if (source && isTranscendental(source) && !reduce.getX().hasOneUse() &&
-        llvm::is_contained(group.ops, source))
-      e.kept.insert(reduce.getX());
+        llvm::is_contained(group.ops, source) &&
+        e.kept.insert(reduce.getX()).second)
+      reductions.push_back(reduce);
   }
+  return reductions;
 }
 
 void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
@@ -50,7 +54,7 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   bool lanes = !dims.empty() && !oneElementPerItem(group);
   ArrayRef<Dim> outer = lanes ? ArrayRef(dims).drop_back() : ArrayRef(dims);
 
-  keepDearRows(e, group);
+  SmallVector<ReduceOp> keeping = keepDearRows(e, group);
   e.loop(begin, end, 1, [&](Value item) {
     Indices at = e.delinearize(e.uniform(item), outer);
     if (!lanes || dims.back() == Dim(1)) {
@@ -58,6 +62,10 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
         at.push_back(e.uniform(0));
       e.store(e.element(root, at), results[0], at);
     } else {
+      // Ahead of whoever reads the row they keep.
+      for (ReduceOp reduce : keeping)
+        if (ArrayRef(dimsOf(reduce.getResult())) == outer)
+          e.element(reduce.getResult(), at);
       e.laneLoop(dims.back(), [&](Index i) {
         Indices full(at);
         full.push_back(i);

@@ -151,11 +151,11 @@ public:
       llvm::function_ref<void(mlir::Value firstRow, mlir::Value along,
                               mlir::Value column)>
           put);
-  /// The larger of x and y, both alike, in one instruction; y where x is no
-  /// number.
-  mlir::Value larger(mlir::Value x, mlir::Value y);
-  /// The largest of a vector's lanes by `larger`.
-  mlir::Value largestLane(mlir::Value v);
+  /// The larger or the smaller (`max` or `min`) of x and y, both floats alike,
+  /// in one instruction; y where x is no number.
+  mlir::Value extreme(ReduceKind kind, mlir::Value x, mlir::Value y);
+  /// A vector's lanes combined so.
+  mlir::Value extremeLane(ReduceKind kind, mlir::Value vector);
   /// A vector's lanes combined.
   mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
   /// Element type that sums of this type are kept in.
@@ -208,6 +208,17 @@ public:
                                                              mlir::ValueRange)>
                body);
   void laneLoop(const Dim &size, llvm::function_ref<void(Index)> body);
+  /// The same with so many partial results side by side, in the end merged:
+  /// the first starts at `inits`, the others at `neutral`.
+  llvm::SmallVector<mlir::Value>
+  laneLoop(const Dim &size, mlir::ValueRange inits, int64_t partials,
+           mlir::ValueRange neutral,
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                             mlir::ValueRange)>
+               body,
+           llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange,
+                                                             mlir::ValueRange)>
+               merge);
   /// As laneLoop, over a run of elements known only at run time.
   llvm::SmallVector<mlir::Value>
   laneLoop(mlir::Value size, mlir::ValueRange inits,
@@ -307,6 +318,17 @@ private:
   };
   struct ScopeGuard;
 
+  /// The lanes of [start, end), start a multiple of their number.
+  llvm::SmallVector<mlir::Value>
+  lanesFrom(int64_t start, int64_t end, mlir::ValueRange inits,
+            llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                              mlir::ValueRange)>
+                body);
+  llvm::SmallVector<mlir::Value>
+  lanesFrom(mlir::Value start, mlir::Value end, mlir::ValueRange inits,
+            llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
+                                                              mlir::ValueRange)>
+                body);
   void storeToStream(mlir::Value vector, mlir::Value position);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Index> indices);
   mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);

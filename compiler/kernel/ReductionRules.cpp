@@ -9,20 +9,21 @@ namespace mapsto {
 
 namespace {
 
-/// Loops over `axes` (all but the innermost handled by `body`), carrying one
-/// accumulator.
-Value nest(KernelEmitter &e, ArrayRef<Dim> sizes, Value init,
-           SmallVectorImpl<Value> &ivs,
-           function_ref<Value(Value accumulator)> body) {
+/// Loops over `sizes`, carrying what `body` makes of it.
+SmallVector<Value>
+nest(KernelEmitter &e, ArrayRef<Dim> sizes, ValueRange init,
+     SmallVectorImpl<Value> &ivs,
+     function_ref<SmallVector<Value>(ValueRange carried)> body) {
   if (sizes.empty())
     return body(init);
   return e.loop(e.idx(0), e.dim(sizes.front()), 1, init,
                 [&](Value iv, ValueRange carried) {
                   ivs.push_back(iv);
-                  Value v = nest(e, sizes.drop_front(), carried[0], ivs, body);
+                  SmallVector<Value> next =
+                      nest(e, sizes.drop_front(), carried, ivs, body);
                   ivs.pop_back();
-                  return SmallVector<Value>{v};
-                })[0];
+                  return next;
+                });
 }
 
 /// The accumulator's type: a vector where the value varies over lanes.
@@ -45,21 +46,102 @@ void giveRow(KernelEmitter &e, Value tensor, const Buffer &row, Indices at) {
   };
 }
 
+/// What a reduction carries through its loops: the value so far and, of floats'
+/// maxima and minima, a NaN if there has been one. Apart the two take one
+/// instruction after another each; together they wait for three.
+class Partial {
+public:
+  Partial(KernelEmitter &e, ReduceOp op)
+      : e(e), kind(op.getKind()),
+        type(KernelEmitter::accumulatorType(elementTypeOf(op.getResult()))),
+        ofNumbers(isa<FloatType>(type) &&
+                  (kind == ReduceKind::max || kind == ReduceKind::min)),
+        keepsNan(ofNumbers && !op->hasAttr(kOfSoftmaxAttr)) {}
+
+  SmallVector<Value> start(bool lanes) {
+    SmallVector<Value> values{e.identity(kind, type)};
+    if (keepsNan)
+      values.push_back(e.constant(type, 0));
+    for (Value &v : values)
+      v = lanes ? e.splat(v) : v;
+    return values;
+  }
+  SmallVector<Value> add(ValueRange before, Value x) {
+    x = e.convert(x, type);
+    x = e.isVector(before[0]) ? e.splat(x) : x;
+    SmallVector<Value> after{combine(before[0], x)};
+    if (keepsNan)
+      after.push_back(either(x, before[1]));
+    return after;
+  }
+  /// Two partial results made one.
+  SmallVector<Value> merge(ValueRange x, ValueRange y) {
+    SmallVector<Value> both{combine(x[0], y[0])};
+    if (keepsNan)
+      both.push_back(either(x[1], y[1]));
+    return both;
+  }
+  Value finish(ValueRange partial, bool across) {
+    Value v = partial[0];
+    if (across)
+      v = ofNumbers ? e.extremeLane(kind, v) : e.combineLanes(kind, v);
+    if (!keepsNan)
+      return v;
+    // Other lanes are 0.
+    Value nan =
+        across ? e.combineLanes(ReduceKind::sum, partial[1]) : partial[1];
+    return either(nan, v);
+  }
+
+private:
+  KernelEmitter &e;
+  ReduceKind kind;
+  Type type;
+  bool ofNumbers, keepsNan;
+
+  Value combine(Value x, Value y) {
+    return ofNumbers ? e.extreme(kind, y, x) : e.combine(kind, x, y);
+  }
+  /// x where it is NaN, y elsewhere.
+  Value either(Value x, Value y) {
+    Value isNan = arith::CmpFOp::create(e.b, arith::CmpFPredicate::UNO, x, x);
+    return arith::SelectOp::create(e.b, isNan, x, y);
+  }
+};
+
+/// How many partial results of a row's reduction hide the latency of their
+/// additions: not needed where computing what is added takes longer.
+int64_t partialsOf(KernelEmitter &e, Value x) {
+  constexpr int64_t kLatency = 4; // of an addition, in cycles of one each
+  constexpr size_t kShort = 8;    // ops of an element
+  llvm::SetVector<Operation *> ops;
+  auto visit = [&](Value v) {
+    Operation *op = v.getDefiningOp();
+    if (op && !e.buffers.contains(v) && !e.given.contains(v) &&
+        !isa<ReduceOp>(op))
+      ops.insert(op);
+  };
+  visit(x);
+  for (size_t i = 0; i < ops.size() && ops.size() <= kShort; ++i) {
+    auto broadcast = dyn_cast<BroadcastOp>(ops[i]);
+    bool once = broadcast && (dimsOf(broadcast.getX()).empty() ||
+                              dimsOf(broadcast.getX()).back() == Dim(1));
+    if (!once) // a row
+      llvm::for_each(ops[i]->getOperands(), visit);
+  }
+  bool isShort = ops.size() <= kShort && llvm::all_of(ops, [](Operation *op) {
+                   return isa<BroadcastOp, ReshapeOp, ConstantOp, CastOp, AddOp,
+                              SubOp, MulOp, NegOp, AbsOp, MaxOp, MinOp>(op);
+                 });
+  return isShort ? kLatency : 1;
+}
+
 Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
   Dims dims = dimsOf(op.getX());
   int64_t rank = dims.size();
   SmallVector<int64_t> axes(op.getAxes());
   llvm::sort(axes);
-  Type type = elementTypeOf(op.getResult());
-  Type accumulator = KernelEmitter::accumulatorType(type);
-  ReduceKind kind = op.getKind();
-  bool ofNumbers = op->hasAttr(kOfSoftmaxAttr) && isa<FloatType>(accumulator);
-  auto combine = [&](Value sum, Value x) {
-    if (!ofNumbers)
-      return e.combine(kind, sum, x);
-    e.alike(sum, x);
-    return e.larger(x, sum);
-  };
+  Partial partial(e, op);
 
   Indices at(rank);
   for (int64_t axis = 0, next = 0; axis < rank; ++axis)
@@ -82,31 +164,32 @@ Value reduce(KernelEmitter &e, ReduceOp op, ArrayRef<Index> indices) {
     row = e.allocate(dims.back(), elementTypeOf(op.getX()));
 
   SmallVector<Value> ivs;
-  Value init = start(e, kind, accumulator, lanes || across);
-  Value sum = nest(e, outer, init, ivs, [&](Value carried) -> Value {
-    for (auto [k, iv] : llvm::enumerate(ivs))
-      at[axes[k]] = e.uniform(iv);
-    if (!across) {
-      Value v = e.convert(e.element(op.getX(), at), accumulator);
-      return combine(carried, lanes ? e.splat(v) : v);
-    }
-    return e.laneLoop(dims[rank - 1], carried, [&](Index i, ValueRange acc) {
-      at[rank - 1] = i;
-      Value x = e.elementVector(op.getX(), at);
-      if (row)
-        e.store(x, *row, i);
-      Value v = e.convert(x, accumulator);
-      Value next = combine(acc[0], v);
-      if (Value mask = e.currentMask())
-        next = arith::SelectOp::create(e.b, mask, next, acc[0]);
-      return SmallVector<Value>{next};
-    })[0];
-  });
+  SmallVector<Value> total = nest(
+      e, outer, partial.start(lanes || across), ivs, [&](ValueRange carried) {
+        for (auto [k, iv] : llvm::enumerate(ivs))
+          at[axes[k]] = e.uniform(iv);
+        if (!across)
+          return partial.add(carried, e.element(op.getX(), at));
+        return e.laneLoop(
+            dims[rank - 1], carried, partialsOf(e, op.getX()),
+            partial.start(true),
+            [&](Index i, ValueRange before) {
+              at[rank - 1] = i;
+              Value x = e.elementVector(op.getX(), at);
+              if (row)
+                e.store(x, *row, i);
+              SmallVector<Value> after = partial.add(before, x);
+              if (Value mask = e.currentMask())
+                for (auto [next, known] : llvm::zip_equal(after, before))
+                  next = arith::SelectOp::create(e.b, mask, next, known);
+              return after;
+            },
+            [&](ValueRange x, ValueRange y) { return partial.merge(x, y); });
+      });
   if (row)
     giveRow(e, op.getX(), *row, at);
-  if (across)
-    sum = ofNumbers ? e.largestLane(sum) : e.combineLanes(kind, sum);
-  return e.convert(sum, type);
+  return e.convert(partial.finish(total, across),
+                   elementTypeOf(op.getResult()));
 }
 
 /// The first best element wins; NaN is better than anything.
@@ -216,8 +299,8 @@ Value convolve(KernelEmitter &e, Value x, ArrayRef<Index> indices,
   SmallVector<Value> ivs;
   Value sum = nest(
       e, {channels, Dim(taps)}, start(e, ReduceKind::sum, accumulator, lanes),
-      ivs, [&](Value carried) -> Value {
-        Value c = ivs[0], k = ivs[1];
+      ivs, [&](ValueRange before) {
+        Value carried = before[0], c = ivs[0], k = ivs[1];
         auto [at, counts] = tap(k);
         Indices source{indices[0], channelOf(c), at};
         auto term = [&] {
@@ -229,11 +312,12 @@ Value convolve(KernelEmitter &e, Value x, ArrayRef<Index> indices,
           return e.branch(
               counts, {carried.getType()},
               [&] { return SmallVector<Value>{term()}; },
-              [&] { return SmallVector<Value>{carried}; })[0];
+              [&] { return SmallVector<Value>{carried}; });
         counts = e.splat(counts);
         Value v = e.masked(counts, [&] { return e.splat(term()); });
-        return arith::SelectOp::create(e.b, counts, v, carried);
-      });
+        return SmallVector<Value>{
+            arith::SelectOp::create(e.b, counts, v, carried)};
+      })[0];
   return e.convert(sum, type);
 }
 

@@ -79,14 +79,18 @@ void KernelEmitter::endStream() {
 }
 
 void prefetchNextRows(KernelEmitter &e, Block *item, ArrayRef<Dim> items) {
-  // One load of each pass over each input.
-  llvm::MapVector<Value, SmallVector<vector::LoadOp>> passesOver;
-  for (auto pass : item->getOps<scf::ForOp>())
-    for (auto load : pass.getBody()->getOps<vector::LoadOp>()) {
-      SmallVector<vector::LoadOp> &passes = passesOver[load.getBase()];
-      if (passes.empty() || passes.back()->getBlock() != load->getBlock())
-        passes.push_back(load);
-    }
+  // The loads of each pass over each input; what starts later than a row is the
+  // rest of a pass.
+  llvm::MapVector<Value, SmallVector<SmallVector<vector::LoadOp>>> passesOver;
+  for (auto loop : item->getOps<scf::ForOp>())
+    if (loop.getLowerBound() == e.idx(0))
+      for (auto load : loop.getBody()->getOps<vector::LoadOp>()) {
+        auto &passes = passesOver[load.getBase()];
+        if (passes.empty() ||
+            passes.back().front()->getBlock() != load->getBlock())
+          passes.emplace_back();
+        passes.back().push_back(load);
+      }
   for (const auto &[memref, passes] : passesOver) {
     auto found = llvm::find_if(
         e.buffers, [&](auto &known) { return known.second.memref == memref; });
@@ -98,16 +102,22 @@ void prefetchNextRows(KernelEmitter &e, Block *item, ArrayRef<Dim> items) {
       continue;
     // Not so far ahead that it is gone again when its turn comes.
     OpBuilder::InsertionGuard guard(e.b);
-    vector::LoadOp load = passes[1];
-    e.b.setInsertionPointAfter(load);
     int64_t elementBytes = bytesOf(buffer.elementType);
+    int64_t vectorBytes = e.lanes * elementBytes;
+    e.b.setInsertionPoint(passes[1].front()->getParentOp());
     Value ahead = e.minIndex(e.dim(dims.back()),
                              e.idx(e.machine.l2Bytes / 4 / elementBytes));
-    Value next = e.add(load.getIndices().front(), ahead);
-    for (int64_t at = 0; at < e.lanes * elementBytes; at += kLineBytes)
-      memref::PrefetchOp::create(
-          e.b, memref, e.add(next, e.idx(at / elementBytes)),
-          /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+    int64_t fetched = 0, loaded = 0; // bytes in the loop's step
+    for (vector::LoadOp load : passes[1]) {
+      e.b.setInsertionPointAfter(load);
+      Value next = e.add(load.getIndices().front(), ahead);
+      for (int64_t end = loaded + vectorBytes; fetched < end;
+           fetched += kLineBytes)
+        memref::PrefetchOp::create(
+            e.b, memref, e.add(next, e.idx((fetched - loaded) / elementBytes)),
+            /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+      loaded += vectorBytes;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 list(APPEND compiler_sources
+  kernel/Arithmetic.cpp
   kernel/AttentionNormalizers.cpp
   kernel/AttentionOutput.cpp
   kernel/AttentionScores.cpp
@@ -23,5 +24,6 @@ list(APPEND compiler_sources
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
   kernel/Streaming.cpp
+  kernel/Structure.cpp
   kernel/Transposing.cpp
 )
