@@ -4,6 +4,11 @@ namespace mapsto::runtime {
 
 /// Tries for each order. Most models' plans meet the bound at the first.
 static constexpr int kRounds = 8;
+/// A plan that takes less than a 16th more than the bound is left at that.
+static constexpr uint64_t kCloseEnough = 16;
+/// Comparisons of two items after which no try follows: about 1 ms. A try takes
+/// the square of their number.
+static constexpr size_t kMostComparisons = 1 << 20;
 
 static bool meet(const ArenaItem &a, const ArenaItem &b) {
   return a.first <= b.last && b.first <= a.last;
@@ -145,12 +150,17 @@ bool planArena(Array<ArenaItem> &items, ArenaPlan &plan) {
     return true;
   Array<uint64_t> best;
   plan.peak = UINT64_MAX;
-  for (int o = 0; o <= int(Order::Last) && plan.peak > plan.lowerBound; ++o) {
+  uint64_t enough = plan.lowerBound + plan.lowerBound / kCloseEnough;
+  size_t comparisons = 0;
+  auto isDone = [&] {
+    return plan.peak <= enough || comparisons > kMostComparisons;
+  };
+  for (int o = 0; o <= int(Order::Last) && !isDone(); ++o) {
     Sorting sorting{items.data(), Order(o)};
     qsort_r(order.data(), order.size(), sizeof(uint32_t), compare, &sorting);
     // The item that sticks out goes first in the next try.
-    for (int round = 0; round < kRounds && plan.peak > plan.lowerBound;
-         ++round) {
+    for (int round = 0; round < kRounds && !isDone(); ++round) {
+      comparisons += order.size() * order.size();
       size_t highest = 0;
       uint64_t peak = place(items, order, placed, highest);
       if (peak < plan.peak) {

@@ -64,7 +64,8 @@ struct mapsto_session {
   mapsto::runtime::Fixed<mapsto::runtime::StateValue> states;
 
   // What settle() finds. Valid while `settled`.
-  bool settled = false, planned = false;
+  bool settled = false;
+  bool planned = false; ///< `plan` and the offsets fit `bufferSizes`
   mapsto::runtime::Array<int64_t> symbols;
   mapsto::runtime::Array<mapsto::runtime::SymbolSource> sources;
   mapsto::runtime::Array<int64_t> bufferSizes, bufferOffsets;

@@ -263,18 +263,18 @@ struct Settler {
   mapsto_status sizeBuffers() {
     s.bufferSizes.resize(m.buffers.count);
     s.bufferOffsets.resize(m.buffers.count);
-    Array<ArenaItem> items;
-    Array<uint32_t> owners;
+    // A step of a decoder grows its caches, and nothing else: the plan stays.
+    bool planned = s.planned;
+    s.planned = false;
     for (uint32_t i = 0; i < m.buffers.count; ++i) {
       const BufferRecord &b = m.buffers[i];
-      int64_t &size = s.bufferSizes[i];
-      int64_t &offset = s.bufferOffsets[i];
+      bool inArena = BufferKind(b.kind) == BufferKind::Arena;
+      int64_t size, offset = inArena ? s.bufferOffsets[i] : 0;
       if (mapsto_status status = value(b.sizeExpr, size))
         return status;
       if (size < 0)
         return s.fail(MAPSTO_INVALID, "`%s` (%s) would have a negative size",
                       m.text(b.name), m.text(b.type));
-      offset = 0;
       int64_t room = available(b);
       if (BufferKind(b.kind) == BufferKind::Alias) {
         if (mapsto_status status = value(b.offsetExpr, offset))
@@ -283,16 +283,31 @@ struct Settler {
       }
       if (size > room)
         return damaged("a buffer is larger than what it lies in");
-      if (BufferKind(b.kind) == BufferKind::Arena) {
-        items.push({uint64_t(size), b.firstStep, b.lastStep});
-        owners.push(i);
-      }
+      planned &= !inArena || size == s.bufferSizes[i];
+      s.bufferSizes[i] = size;
+      s.bufferOffsets[i] = offset;
+    }
+    if (!planned)
+      if (mapsto_status status = placeBuffers())
+        return status;
+    s.planned = true;
+    return MAPSTO_OK;
+  }
+
+  mapsto_status placeBuffers() {
+    Array<ArenaItem> items;
+    for (uint32_t i = 0; i < m.buffers.count; ++i) {
+      const BufferRecord &b = m.buffers[i];
+      if (BufferKind(b.kind) == BufferKind::Arena)
+        items.push({uint64_t(s.bufferSizes[i]), b.firstStep, b.lastStep});
     }
     if (!planArena(items, s.plan))
       return s.fail(MAPSTO_INVALID, "these sizes need more memory than can be "
                                     "addressed");
-    for (size_t i = 0; i < items.size(); ++i)
-      s.bufferOffsets[owners[i]] = int64_t(items[i].offset);
+    const ArenaItem *item = items.data();
+    for (uint32_t i = 0; i < m.buffers.count; ++i)
+      if (BufferKind(m.buffers[i].kind) == BufferKind::Arena)
+        s.bufferOffsets[i] = int64_t(item++->offset);
     return MAPSTO_OK;
   }
 
