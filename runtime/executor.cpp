@@ -1,5 +1,6 @@
 #include "runtime/session.h"
 
+#include "runtime/busy.h"
 #include "runtime/expr.h"
 #include "runtime/thread_pool.h"
 
@@ -210,6 +211,7 @@ struct Executor {
   }
 
   mapsto_status execute() {
+    Busy busy; // also between its kernels
     if (mapsto_status status = allocate())
       return status;
     resolve();

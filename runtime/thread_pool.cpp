@@ -1,5 +1,7 @@
 #include "runtime/thread_pool.h"
 
+#include "runtime/busy.h"
+
 #include <atomic>
 #include <climits>
 #include <linux/futex.h>
@@ -107,6 +109,7 @@ bool help(Slot &slot) {
     int lane = slot.lanes.fetch_add(1, std::memory_order_relaxed);
     if (lane < slot.maxLanes) {
       slot.helpers.fetch_add(1, std::memory_order_relaxed);
+      Busy busy;
       work(slot, lane);
       worked = true;
     }
@@ -209,6 +212,11 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
   int64_t useful = cost / kWorthSharing + 1;
   int64_t lanes = threads < n ? threads : n;
   lanes = lanes < useful ? lanes : useful;
+  Busy busy;
+  if (lanes > 1) {
+    int most = 1 + spareThreads(threads);
+    lanes = lanes < most ? lanes : most;
+  }
   Slot *slot = lanes > 1 && !insideJob ? takeSlot() : nullptr;
   if (!slot) {
     fn(context, 0, 0, n);

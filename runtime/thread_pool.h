@@ -1,10 +1,11 @@
 //===- thread_pool.h - the workers that share a kernel's grid -------------===//
 //
 // One pool a process, shared by all sessions; started by the first job that is
-// worth a second thread. The caller always works too and, when nothing is left
-// to claim, waits only for chunks that others have begun: a busy or sleeping
-// worker never delays it. Workers spin for a moment after a job, since the next
-// kernel of a model is microseconds away, and then sleep.
+// worth a second thread. Sessions that run side by side borrow no more workers
+// than there are cores left (busy.h). The caller always works too and, when
+// nothing is left to claim, waits only for chunks that others have begun: a
+// busy or sleeping worker never delays it. Workers spin for a moment after a
+// job, since the next kernel of a model is microseconds away, and then sleep.
 //
 //===----------------------------------------------------------------------===//
 

@@ -3,6 +3,7 @@
 // read and write: it is for these tests that the tsan preset is.
 #include "runtime_session_support.h"
 
+#include "runtime/busy.h"
 #include "runtime/thread_pool.h"
 
 #include <atomic>
@@ -253,6 +254,40 @@ TEST(Concurrency, ThePoolGrowsWhileItWorks) {
   for (std::thread &caller : callers)
     caller.join();
   EXPECT_EQ(good, 4);
+}
+
+TEST(Concurrency, BusyThreadsAreCountedOnce) {
+  runtime::Busy here, again;
+  EXPECT_EQ(runtime::spareThreads(1), 0);
+  // As many as were asked for, if there were no cores.
+  int many = runtime::availableCores() + 3;
+  EXPECT_EQ(runtime::spareThreads(many), many - 1);
+  std::thread([&] {
+    runtime::Busy there;
+    EXPECT_EQ(runtime::spareThreads(many), many - 2);
+  }).join();
+  EXPECT_EQ(runtime::spareThreads(many), many - 1);
+}
+
+TEST(Concurrency, CallersThatFillTheCoresBorrowNoWorkers) {
+  int callers = std::max(2, runtime::availableCores());
+  std::atomic<int> inside{0}, done{0}, alone{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < callers; ++i)
+    threads.emplace_back([&] {
+      runtime::Busy busy; // as inside a session's run
+      for (++inside; inside < callers;)
+        std::this_thread::yield();
+      Squares squares;
+      alone += runtime::parallelFor(100, 1'000'000, callers, Squares::range,
+                                    &squares) == 1 &&
+               squares.isDone();
+      for (++done; done < callers;)
+        std::this_thread::yield();
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(alone, callers);
 }
 
 /// A process may end at any moment, whatever its workers do.
