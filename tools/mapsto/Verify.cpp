@@ -6,95 +6,21 @@
 // that are tried.
 #include "compiler/pipeline.h"
 #include "dialect/interpreter/Interpreter.h"
-#include "runtime/dtype.h"
 #include "runtime/expr.h"
-#include "runtime/values.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/Interpret.h"
 #include "tools/mapsto/Lower.h"
+#include "tools/mapsto/VerifyCompare.h"
+#include "tools/mapsto/VerifyTrials.h"
 
 #include "llvm/ADT/StringExtras.h"
 
-#include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <random>
-#include <set>
 
 using namespace mapsto;
 
 namespace {
-
-using Sizes = std::map<std::string, int64_t>;
-
-/// Bytes at an address as aligned as the runtime's. What nobody wrote shows:
-/// it is no number that a kernel gives, nor is what follows the last byte.
-class Bytes {
-public:
-  explicit Bytes(size_t size) : size(size) {
-    (void)memory.ensure(size + kGuard);
-    memset(memory.data(), kUnwritten, size + kGuard);
-  }
-  explicit Bytes(const Tensor &tensor) : Bytes(bytesOf(tensor)) {}
-  char *data() const { return memory.data(); }
-  bool operator==(const Bytes &other) const {
-    return size == other.size && memcmp(data(), other.data(), size) == 0;
-  }
-  /// Whether anything was written past the end.
-  bool isOverrun() const {
-    for (size_t i = 0; i != kGuard; ++i)
-      if (memory.data()[size + i] != char(kUnwritten))
-        return true;
-    return false;
-  }
-
-private:
-  static constexpr size_t kGuard = 64;
-  static constexpr unsigned char kUnwritten = 0xa5;
-
-  explicit Bytes(const std::vector<char> &bytes) : Bytes(bytes.size()) {
-    llvm::copy(bytes, memory.data());
-  }
-
-  runtime::Memory memory;
-  size_t size;
-};
-
-/// Rounding of the element type, relative.
-double epsilonOf(mlir::Type type) {
-  return type.isF16()    ? 0x1p-10
-         : type.isBF16() ? 0x1p-7
-         : type.isF64()  ? 0x1p-52
-                         : 0x1p-23;
-}
-
-struct Difference {
-  int64_t at = -1;
-  double got = 0, expected = 0, worst = 0;
-};
-
-/// Compares elements: `length` is how many roundings one may have seen.
-Difference compare(const Tensor &got, const Tensor &expected, double length) {
-  Difference result;
-  double scale = 0;
-  for (int64_t i = 0; i != expected.size(); ++i)
-    if (std::isfinite(expected.number(i)))
-      scale = std::max(scale, std::abs(expected.number(i)));
-  double tolerance = expected.isFloat()
-                         ? epsilonOf(expected.elementType) * (64 + length) *
-                               std::max(scale, 1e-3)
-                         : 0;
-  for (int64_t i = 0; i != expected.size(); ++i) {
-    double x = got.number(i), y = expected.number(i);
-    double error = std::isnan(x) && std::isnan(y) ? 0
-                   : x == y                       ? 0
-                                                  : std::abs(x - y);
-    if (!(error <= tolerance) && result.at < 0)
-      result = {i, x, y, result.worst};
-    result.worst = std::max(result.worst, error);
-  }
-  return result;
-}
 
 class Verification {
 public:
@@ -102,7 +28,7 @@ public:
       : model(model), arguments(arguments) {}
 
   int run() {
-    if (!chooseTrials())
+    if (!chooseTrials(entryOf(*model.module), arguments, trials))
       return kBadInput;
     graph = mlir::OwningOpRef<mlir::ModuleOp>(model.module->clone());
     kernels = mlir::OwningOpRef<mlir::ModuleOp>(model.module->clone());
@@ -149,7 +75,7 @@ private:
     sizes = trial;
     values.clear();
     checked = 0;
-    if (!makeInputs())
+    if (!makeInputs(entryOf(*graph), arguments, sizes, inputs))
       return kBadInput;
     std::string error;
     if (!interpret(*graph, expected, error, nullptr)) {
@@ -208,170 +134,6 @@ private:
     return text;
   }
 
-  /// Reads "NAME=SIZE" over one of the inputs' sizes.
-  bool readSize(const std::string &text, Sizes &into) {
-    std::string name, value;
-    int64_t size;
-    if (!splitNamed(text, name, value) ||
-        llvm::StringRef(value).getAsInteger(10, size) || size < 0)
-      return !fail("a size is NAME=SIZE, not `" + text + "`");
-    if (!into.count(name))
-      return !fail("no input has a symbolic size `" + name + "`");
-    into[name] = size;
-    return true;
-  }
-
-  /// Sizes nobody gave are small primes: tails everywhere. --sizes lists
-  /// several settings, --trials draws some around the sizes of vectors and
-  /// tiles.
-  bool chooseTrials() {
-    static constexpr int64_t primes[] = {3, 7, 5, 11, 13, 17};
-    static constexpr int64_t drawn[] = {0, 1,  2,  3,  5,  7,
-                                        8, 16, 17, 31, 61, 130};
-    mlir::func::FuncOp entry = entryOf(*model.module);
-    Sizes base;
-    int next = 0;
-    for (mlir::Type type : entry.getArgumentTypes())
-      for (const Dim &dim : dimsOf(type))
-        for (const std::string &name : dim.symbols())
-          if (base.try_emplace(name, primes[next % 6]).second)
-            ++next;
-    std::set<std::string> fixed;
-    for (const std::string &text : arguments.all("--dim")) {
-      if (!readSize(text, base))
-        return false;
-      fixed.insert(text.substr(0, text.find('=')));
-    }
-    for (const std::string &list : arguments.all("--sizes")) {
-      llvm::SmallVector<llvm::StringRef> settings;
-      llvm::StringRef(list).split(settings, ';', -1, false);
-      for (llvm::StringRef setting : settings) {
-        Sizes &trial = trials.emplace_back(base);
-        llvm::SmallVector<llvm::StringRef> parts;
-        setting.split(parts, ',', -1, false);
-        for (llvm::StringRef part : parts)
-          if (!readSize(part.trim().str(), trial))
-            return false;
-      }
-    }
-    int count = 0;
-    uint64_t seed = 1;
-    if (arguments.has("--seed") &&
-        llvm::StringRef(arguments.get("--seed")).getAsInteger(10, seed))
-      return !fail("--seed needs a whole number");
-    if (arguments.has("--trials") &&
-        llvm::StringRef(arguments.get("--trials")).getAsInteger(10, count))
-      return !fail("--trials needs a whole number");
-    std::mt19937_64 random(seed);
-    for (int i = 0; i < count; ++i) {
-      Sizes &trial = trials.emplace_back(base);
-      // The interpreter has to get through it.
-      constexpr int64_t kMostElements = 1 << 14;
-      int64_t product;
-      do {
-        product = 1;
-        for (auto &[name, size] : trial)
-          if (!fixed.count(name)) {
-            size = drawn[random() % std::size(drawn)];
-            product *= std::max<int64_t>(size, 1);
-          }
-      } while (product > kMostElements);
-    }
-    if (trials.empty())
-      trials.push_back(base);
-    return true;
-  }
-
-  std::optional<int64_t> sizeOf(llvm::StringRef name) {
-    auto found = sizes.find(name.str());
-    return found == sizes.end() ? std::nullopt
-                                : std::optional<int64_t>(found->second);
-  }
-
-  Shape shapeOf(mlir::Type type) {
-    Shape shape;
-    for (const Dim &dim : dimsOf(type))
-      shape.push_back(
-          dim.evaluate([&](llvm::StringRef name) { return sizeOf(name); })
-              .value_or(0));
-    return shape;
-  }
-
-  /// Reads --input NAME=VALUE; its shape settles the sizes it names.
-  bool readInput(const std::string &name, const std::string &text,
-                 mlir::Type type, Tensor &tensor) {
-    auto element = llvm::cast<mlir::RankedTensorType>(type).getElementType();
-    runtime::WantedShape wanted;
-    Dims dims = dimsOf(type);
-    wanted.rank = int(dims.size());
-    for (size_t i = 0; i != dims.size(); ++i)
-      wanted.dims[i] = dims[i].constant().value_or(
-          runtime::needsShape(text.c_str()) ? shapeOf(type)[i]
-                                            : runtime::WantedShape::kAny);
-    runtime::Value value;
-    runtime::String why;
-    if (!runtime::readValue(text.c_str(), name.c_str(), dtypeOf(element),
-                            wanted, value, why))
-      return !fail("input `" + name + "`: " + why.c_str());
-    Shape shape(value.shape.dims, value.shape.dims + value.shape.rank);
-    for (size_t i = 0; i != dims.size(); ++i)
-      if (auto symbol = dims[i].symbolName())
-        sizes[*symbol] = shape[i];
-    auto read = tensorFromBytes(
-        element, shape, llvm::ArrayRef<char>(value.data, value.bytes()));
-    if (failed(read))
-      return !fail("input `" + name + "` cannot be read");
-    tensor = std::move(*read);
-    return true;
-  }
-
-  bool makeInputs() {
-    mlir::func::FuncOp entry = entryOf(*graph);
-    std::map<std::string, std::string> given;
-    for (const std::string &text : arguments.all("--input")) {
-      std::string name, value;
-      if (!splitNamed(text, name, value))
-        return !fail("--input needs NAME=VALUE, not `" + text + "`");
-      given[name] = value;
-    }
-    inputs.resize(entry.getNumArguments());
-    std::vector<std::string> names;
-    // Given ones first: they settle sizes.
-    for (bool fromUser : {true, false})
-      for (unsigned i = 0; i != entry.getNumArguments(); ++i) {
-        auto name = entry.getArgAttrOfType<mlir::StringAttr>(i, kNameAttr);
-        std::string text = name ? name.str() : "";
-        auto found = given.find(text);
-        if ((found != given.end()) != fromUser)
-          continue;
-        mlir::Type type = entry.getArgumentTypes()[i];
-        if (fromUser) {
-          if (!readInput(text, found->second, type, inputs[i]))
-            return false;
-          given.erase(found);
-          continue;
-        }
-        inputs[i] =
-            Tensor(llvm::cast<mlir::RankedTensorType>(type).getElementType(),
-                   shapeOf(type));
-        if (name) // a state begins as zeros
-          fill(inputs[i], i);
-      }
-    if (!given.empty())
-      return !fail("the model has no input `" + given.begin()->first + "`");
-    return true;
-  }
-
-  static void fill(Tensor &tensor, uint64_t seed) {
-    std::mt19937_64 random(seed + 1);
-    for (double &x : tensor.f)
-      x = double(random() >> 11) * 0x1p-52 - 1;
-    bool boolean = tensor.elementType.isInteger(1);
-    for (int64_t &x : tensor.i) // small: an index, a token, a length
-      x = boolean ? int64_t(random() & 1) : 1 + int64_t(random() % 3);
-    roundElements(tensor);
-  }
-
   bool interpret(mlir::ModuleOp module, std::vector<Tensor> &results,
                  std::string &error, Interpreter::Observer observer) {
     Interpreter interpreter(interpreterWeights(model));
@@ -396,22 +158,6 @@ private:
     return std::to_string(i);
   }
 
-  static std::string place(const Tensor &tensor, int64_t at) {
-    Shape strides = stridesOf(tensor.shape);
-    std::string text = "[";
-    for (size_t axis = 0; axis != strides.size(); ++axis) {
-      text += (axis ? ", " : "") + std::to_string(at / strides[axis]);
-      at %= strides[axis];
-    }
-    return text + "]";
-  }
-
-  static std::string number(double value) {
-    char text[32];
-    snprintf(text, sizeof text, "%.9g", value);
-    return text;
-  }
-
   int compareResults(const char *when, const std::vector<Tensor> &got,
                      double length) {
     for (unsigned i = 0; i != got.size(); ++i) {
@@ -419,8 +165,9 @@ private:
       worst = std::max(worst, d.worst);
       if (d.at >= 0)
         return fail(std::string(when) + " `" + resultName(i) + "` differs at " +
-                        place(expected[i], d.at) + ": " + number(d.got) +
-                        ", and should be " + number(d.expected),
+                        placeText(expected[i], d.at) + ": " +
+                        numberText(d.got) + ", and should be " +
+                        numberText(d.expected),
                     kRunFailed);
     }
     return kDone;
@@ -525,8 +272,9 @@ private:
           context.error_code
               ? what +
                     " says an index is out of range, the interpreter does not"
-              : what + " differs at " + place(want, d.at) + ": compiled " +
-                    number(d.got) + ", interpreter " + number(d.expected);
+              : what + " differs at " + placeText(want, d.at) + ": compiled " +
+                    numberText(d.got) + ", interpreter " +
+                    numberText(d.expected);
       Span span = spanOf(launch.getLoc(), model.sources);
       if (!span)
         return fail(text, kRunFailed);
