@@ -38,7 +38,7 @@ bool fail(String &error, const char *format, ...) {
 bool parseCount(const char *option, const char *text, long least, long &count,
                 String &error) {
   char *end;
-  count = strtol(text, &end, 10);
+  count = strtoll(text, &end, 10);
   if (end != text && !*end && count >= least && count <= 1'000'000'000)
     return true;
   return fail(error, "%s needs a number of at least %ld, not `%s`", option,
@@ -119,13 +119,19 @@ bool allDigits(const char *text) {
 } // namespace
 
 bool Limits::parse(const char *text) {
-  int length;
-  if (sscanf(text, "%lf%n", &flops, &length) != 1 || !(flops > 0))
+  auto take = [&](char before, double &number) {
+    if (before && *text++ != before)
+      return false;
+    char *end;
+    number = strtod(text, &end);
+    bool good = end != text && number > 0;
+    text = end;
+    return good;
+  };
+  if (!take('\0', flops))
     return false;
-  for (levels = 0; *(text += length) && levels < kMostLevels; ++levels)
-    if (sscanf(text, ",%lf:%lf%n", &bytes[levels], &bandwidth[levels],
-               &length) != 2 ||
-        !(bytes[levels] > 0 && bandwidth[levels] > 0))
+  for (levels = 0; *text && levels < kMostLevels; ++levels)
+    if (!take(',', bytes[levels]) || !take(':', bandwidth[levels]))
       return false;
   return levels && !*text;
 }

@@ -25,7 +25,7 @@ function(mapsto_cross_archive output)
     set(object "${CMAKE_CURRENT_BINARY_DIR}/aarch64/${source}.o")
     set(effort -Oz)
     if(source IN_LIST runtime_fast_sources)
-      set(effort -O2)
+      set(effort -Os)
     endif()
     add_custom_command(OUTPUT "${object}"
       COMMAND ${cross_compiler} -std=c++20 ${effort} -fPIC ${runtime_options} -mno-outline-atomics -ffunction-sections

@@ -160,16 +160,13 @@ void startWorkers(int wanted) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   while (pool.workers.load(std::memory_order_relaxed) < wanted) {
     pthread_t thread;
-    if (pthread_create(&thread, &attributes, workerMain, nullptr) != 0)
+    if (pthread_create(&thread, nullptr, workerMain, nullptr) != 0)
       break; // fewer threads are slower, not wrong
+    pthread_detach(thread);
     pool.workers.fetch_add(1, std::memory_order_relaxed);
   }
-  pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   pool.starting.store(false, std::memory_order_release);
 }
@@ -188,7 +185,9 @@ int availableCores() {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    int cores = CPU_COUNT(&set);
+    int cores = 0;
+    for (int i = 0; i < CPU_SETSIZE; ++i)
+      cores += CPU_ISSET(i, &set) != 0;
     if (cores > 0)
       return cores;
   }
