@@ -218,7 +218,10 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
   }
   Slot *slot = lanes > 1 && !insideJob ? takeSlot() : nullptr;
   if (!slot) {
+    bool outer = insideJob;
+    insideJob = true;
     fn(context, 0, 0, n);
+    insideJob = outer;
     return 1;
   }
   startWorkers(int(lanes) - 1);
