@@ -16,19 +16,17 @@ namespace mapsto::runtime {
 namespace {
 
 enum Register : uint8_t { Eax, Ebx, Ecx, Edx };
-/// What the system must save for a feature, as bits of XCR0.
-enum Saved : uint32_t {
-  Always = 0,
-  Ymm = 0x6,
-  Zmm = 0xe6,
-  Tiles = 0x60000,
-};
+/// What the system must save for a feature.
+enum Saved : uint8_t { Always, Ymm, Zmm, Tiles };
+/// The same as bits of XCR0.
+constexpr uint32_t kSavedBits[] = {0, 0x6, 0xe6, 0x60000};
+/// Bit 31 of a leaf's number is bit 7 here.
+constexpr uint8_t kExtended = 0x81;
 
 /// The name lies inside: a pointer would cost an executable a relocation each.
 struct Feature {
   char name[16];
-  uint32_t leaf;
-  uint8_t subleaf;
+  uint8_t leaf, subleaf;
   Register reg;
   uint8_t bit;
   Saved saved;
@@ -74,10 +72,10 @@ constexpr Feature kFeatures[] = {
     {"avxvnni", 7, 1, Eax, 4, Ymm},
     {"avx512bf16", 7, 1, Eax, 5, Zmm},
     {"avxifma", 7, 1, Eax, 23, Ymm},
-    {"lzcnt", 0x80000001, 0, Ecx, 5, Always},
-    {"sse4a", 0x80000001, 0, Ecx, 6, Always},
-    {"xop", 0x80000001, 0, Ecx, 11, Ymm},
-    {"fma4", 0x80000001, 0, Ecx, 16, Ymm},
+    {"lzcnt", kExtended, 0, Ecx, 5, Always},
+    {"sse4a", kExtended, 0, Ecx, 6, Always},
+    {"xop", kExtended, 0, Ecx, 11, Ymm},
+    {"fma4", kExtended, 0, Ecx, 16, Ymm},
 };
 
 uint64_t savedRegisters() {
@@ -91,12 +89,14 @@ uint64_t savedRegisters() {
 
 bool has(const Feature &feature) {
   uint32_t regs[4] = {};
-  if (!__get_cpuid_count(feature.leaf, feature.subleaf, &regs[Eax], &regs[Ebx],
+  uint32_t leaf = uint32_t(feature.leaf & 0x80) << 24 | (feature.leaf & 0x7f);
+  if (!__get_cpuid_count(leaf, feature.subleaf, &regs[Eax], &regs[Ebx],
                          &regs[Ecx], &regs[Edx]))
     return false;
   if (!(regs[feature.reg] >> feature.bit & 1))
     return false;
-  return (savedRegisters() & feature.saved) == feature.saved;
+  uint32_t saved = kSavedBits[feature.saved];
+  return (savedRegisters() & saved) == saved;
 }
 
 } // namespace

@@ -62,10 +62,10 @@ enum class Opcode : uint32_t {
 };
 
 struct ExprOp {
-  uint32_t opcode; ///< Opcode
-  uint32_t zero;
-  int64_t value;
+  uint64_t opcode : 8; ///< Opcode
+  int64_t value : 56;  ///< the writer makes wider constants of two
 };
+static_assert(sizeof(ExprOp) == 8);
 
 struct ExprRecord {
   Text text; ///< canonical, for people: "2*B*T + 1"

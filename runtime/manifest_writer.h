@@ -331,6 +331,29 @@ inline void computeLifetimes(ManifestModel &model) {
   }
 }
 
+namespace manifest_detail {
+/// A constant that is too wide for its field becomes high * 2^32 + low.
+inline void addOp(const ManifestExpr::Op &op,
+                  std::vector<runtime::ExprOp> &ops) {
+  using runtime::Opcode;
+  auto add = [&](Opcode opcode, int64_t value) {
+    runtime::ExprOp added;
+    added.opcode = uint64_t(opcode);
+    added.value = value;
+    ops.push_back(added);
+    return added.value == value;
+  };
+  if (add(op.opcode, op.value))
+    return;
+  ops.pop_back();
+  add(Opcode::Constant, op.value >> 32);
+  add(Opcode::Constant, int64_t(1) << 32);
+  add(Opcode::Mul, 0);
+  add(Opcode::Constant, op.value & 0xffffffff);
+  add(Opcode::Add, 0);
+}
+} // namespace manifest_detail
+
 /// The manifest as bytes, to be placed 8-byte aligned. What it describes is
 /// checked where it is opened, not here.
 inline std::vector<uint8_t> serialize(const ManifestModel &model) {
@@ -382,10 +405,10 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   std::vector<ExprRecord> exprs;
   auto addExprs = [&](const std::vector<ManifestExpr> &from) {
     for (const ManifestExpr &e : from) {
-      exprs.push_back(
-          {text(e.text), uint32_t(exprOps.size()), uint32_t(e.code.size())});
+      uint32_t first = uint32_t(exprOps.size());
       for (const ManifestExpr::Op &op : e.code)
-        exprOps.push_back({uint32_t(op.opcode), 0, op.value});
+        manifest_detail::addOp(op, exprOps);
+      exprs.push_back({text(e.text), first, uint32_t(exprOps.size()) - first});
     }
   };
   addExprs(model.exprs);

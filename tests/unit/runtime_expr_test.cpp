@@ -48,6 +48,13 @@ TEST_F(Expr, EvaluatesPolynomials) {
   EXPECT_EQ(value, 31);
 }
 
+TEST_F(Expr, ConstantsOfAllWidths) {
+  for (int bit = 0; bit < 63; ++bit)
+    for (int64_t c : {int64_t(1) << bit, -(int64_t(1) << bit), INT64_MAX >> bit,
+                      INT64_MIN >> bit})
+      EXPECT_EQ(binary(Opcode::Min, c, c), c);
+}
+
 TEST_F(Expr, DivisionRoundsAsItSays) {
   for (int64_t a : {7, -7, 6, -6, 0})
     for (int64_t b : {2, -2, 3, -3, 1, -1}) {
