@@ -2,22 +2,20 @@
 
 #include "runtime/busy.h"
 #include "runtime/expr.h"
+#include "runtime/team.h"
 #include "runtime/thread_pool.h"
-
-#include <time.h>
+#include "runtime/waiting.h"
 
 namespace mapsto::runtime {
 
 namespace {
 
+/// Operations between two waits of a team that make up for a wait, which takes
+/// 0.3 to 1 us.
+constexpr int64_t kWorthAWait = 100'000;
+
 /// What buffers of no bytes point to.
 alignas(64) char nothing[64];
-
-int64_t nanoseconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 /// A kernel's launch as the thread pool sees it.
 struct Launch {
@@ -26,6 +24,7 @@ struct Launch {
   const int64_t *symbols;
   char *scratch;
   int64_t scratchBytes;
+  int64_t grid;
   std::atomic<int> failed{0}; ///< 1: being filled in, 2: `error` is set
   mapsto_kernel_context error{};
 
@@ -35,11 +34,30 @@ struct Launch {
     launch.kernel(launch.buffers, launch.symbols,
                   launch.scratch + lane * launch.scratchBytes, begin, end,
                   &result);
+    launch.note(result);
+  }
+
+  static void member(void *context, mapsto_kernel_context *seat) {
+    Launch &launch = *static_cast<Launch *>(context);
+    launch.kernel(launch.buffers, launch.symbols, launch.scratch, 0,
+                  launch.grid, seat);
+    launch.note(*seat);
+  }
+
+  void note(const mapsto_kernel_context &result) {
     int none = 0;
-    if (result.error_code && launch.failed.compare_exchange_strong(none, 1))
-      launch.error = result; // read after all threads have left
+    if (result.error_code && failed.compare_exchange_strong(none, 1))
+      error = result; // read after all threads have left
   }
 };
+
+/// Members of the team that does this launch; 1: no team.
+int teamFor(const KernelSizes &sizes, int threads) {
+  if (sizes.waits <= 0 || sizes.grid != 1 || threads <= 1 ||
+      sizes.cost / sizes.waits < kWorthAWait)
+    return 1;
+  return teamSize(threads);
+}
 
 struct Executor {
   mapsto_session &s;
@@ -138,11 +156,16 @@ struct Executor {
   mapsto_status launch(const StepRecord &step) {
     const KernelSizes &sizes = s.kernelSizes[step.kernel];
     Launch launch{s.artifact->kernels[step.kernel],
-                  s.operands.data() + step.buffers.first, s.symbols.data(),
-                  s.scratch.data(), s.scratchBytes};
+                  s.operands.data() + step.buffers.first,
+                  s.symbols.data(),
+                  s.scratch.data(),
+                  s.scratchBytes,
+                  sizes.grid};
     int64_t start = s.onStep ? nanoseconds() : 0;
-    int threads =
-        parallelFor(sizes.grid, sizes.cost, s.threads, Launch::range, &launch);
+    int members = teamFor(sizes, s.threads);
+    int threads = members > 1 ? runTeam(members, Launch::member, &launch)
+                              : parallelFor(sizes.grid, sizes.cost, s.threads,
+                                            Launch::range, &launch);
     if (s.onStep) {
       mapsto_step_time time{step.kernel, start,       nanoseconds(),
                             sizes.flops, sizes.bytes, threads};

@@ -146,9 +146,10 @@ struct Checker {
     for (uint32_t e : {k.gridExpr, k.flopsExpr, k.bytesExpr})
       if (Result r = exprId(e))
         return r;
-    if (Result r = optionalExpr(k.costExpr))
-      return r;
-    return optionalExpr(k.scratchExpr);
+    for (uint32_t e : {k.costExpr, k.scratchExpr, k.teamExpr})
+      if (Result r = optionalExpr(e))
+        return r;
+    return nullptr;
   }
 
   /// No kernel may write its inputs or the weights.

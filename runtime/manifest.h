@@ -132,7 +132,7 @@ struct KernelRecord {
   uint32_t flopsExpr;   ///< of a launch
   uint32_t bytesExpr;   ///< read and written by a launch
   uint32_t scratchExpr; ///< bytes per thread, or kNone
-  uint32_t zero;
+  uint32_t teamExpr;    ///< how often a team that runs it waits, or kNone
 };
 
 enum class StepKind : uint32_t {

@@ -134,6 +134,7 @@ struct ManifestKernel {
   uint32_t argumentCount = 0, resultCount = 0;
   uint32_t grid = kNoId, cost = kNoId, flops = kNoId, bytes = kNoId;
   uint32_t scratch = kNoId; ///< kNoId: none
+  uint32_t team = kNoId;    ///< times that a team waits; kNoId: never a team
 };
 
 struct ManifestPhase {
@@ -439,7 +440,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
     kernels.push_back({text(k.symbol), text(k.kind), text(k.location),
                        textList(k.ops), textList(k.sites), k.argumentCount,
                        k.resultCount, k.grid, k.cost, k.flops, k.bytes,
-                       k.scratch, 0});
+                       k.scratch, k.team});
 
   std::vector<StepRecord> steps;
   manifest_detail::Numbering numbering;

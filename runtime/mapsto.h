@@ -99,7 +99,21 @@ typedef struct mapsto_kernel_context {
   int64_t error_value; /* the index met                                      */
   int64_t error_bound; /* it had to be in [0, bound); -1: a whole number was
                           divided by zero                                    */
+
+  /* Of a kernel that a team of threads can run (manifest, teamExpr); all 0: by
+     this thread alone. The members do all items together, each of them its
+     columns of every step, in the scratch of one thread.                     */
+  int64_t member; /* this one's number                                        */
+  int64_t others; /* how many there are beside it                             */
+  int64_t left;   /* not 0: it is no longer one of them                       */
+  int64_t step;   /* where it begins; member 0 at 0                           */
+  /* Waits for the others. The fields above are then what they are in step
+     `next`; nobody comes or goes if that is negative. Null: alone.           */
+  void (*arrive)(struct mapsto_kernel_context *context, int64_t next);
 } mapsto_kernel_context;
+
+/* Members that a team has at most. */
+#define MAPSTO_MAX_TEAM 16
 
 /* Runs the items [begin, end) of the kernel's grid. `buffers` has one pointer
    per argument, then per result; `dims` has the value of every symbol, in

@@ -40,6 +40,7 @@ struct StateValue {
 /// A kernel's expressions at the settled sizes.
 struct KernelSizes {
   int64_t grid, cost, flops, bytes, scratch;
+  int64_t waits; ///< of a team that runs it; 0: none may
 };
 
 /// Where a symbol got its value.

@@ -340,6 +340,9 @@ struct Settler {
         sizes.cost = costOf(sizes);
       else if (evaluate(m, k.costExpr, symbols, sizes.cost) != ExprError::None)
         sizes.cost = INT64_MAX;
+      if (k.teamExpr != kNone &&
+          evaluate(m, k.teamExpr, symbols, sizes.waits) != ExprError::None)
+        sizes.waits = 0;
       if (k.scratchExpr == kNone)
         continue;
       if (mapsto_status status = value(k.scratchExpr, sizes.scratch))

@@ -1,6 +1,7 @@
 #include "runtime/thread_pool.h"
 
 #include "runtime/busy.h"
+#include "runtime/waiting.h"
 
 #include <atomic>
 #include <climits>
@@ -9,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace mapsto::runtime {
@@ -35,6 +35,7 @@ struct alignas(64) Slot {
   std::atomic<int64_t> next{0}; ///< chunk to claim
   int64_t items = 0, chunks = 0;
   int maxLanes = 0;
+  bool gathers = false; ///< each lane runs once, whatever the items
   RangeFn fn = nullptr;
   void *context = nullptr;
 };
@@ -64,23 +65,8 @@ void wake(std::atomic<uint32_t> &word, int count) {
   futex(word, FUTEX_WAKE, uint32_t(count));
 }
 
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
-#endif
-}
-
-int64_t nanoseconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
-
-void work(Slot &slot, int lane) {
-  bool outer = insideJob;
-  insideJob = true;
+/// Claims chunks until none is left.
+void share(Slot &slot, int lane) {
   // Chunks are alike but for one item: with 22 items on two threads, eight of
   // two or three leave none idle, where seven of three and a rest would.
   int64_t least = slot.items / slot.chunks, longer = slot.items % slot.chunks;
@@ -93,6 +79,15 @@ void work(Slot &slot, int lane) {
       break;
     slot.fn(slot.context, lane, start(chunk), start(chunk + 1));
   }
+}
+
+void work(Slot &slot, int lane) {
+  bool outer = insideJob;
+  insideJob = true;
+  if (slot.gathers)
+    slot.fn(slot.context, lane, 0, slot.items);
+  else
+    share(slot, lane);
   insideJob = outer;
 }
 
@@ -171,12 +166,52 @@ void startWorkers(int wanted) {
   pool.starting.store(false, std::memory_order_release);
 }
 
+/// A place for a job of up to `lanes` threads, null if none is free or this
+/// thread is inside a job already.
 Slot *takeSlot() {
+  if (insideJob)
+    return nullptr;
   for (Slot &slot : pool.slots)
     if (!slot.taken.load(std::memory_order_relaxed) &&
         !slot.taken.exchange(true, std::memory_order_acquire))
       return &slot;
   return nullptr;
+}
+
+/// Opens a job to the workers, does its own part of it, and waits for those who
+/// came. Returns the number of threads that took part.
+int runJob(Slot &slot, int lanes, int64_t items, int64_t chunks, bool gathers,
+           RangeFn fn, void *context) {
+  startWorkers(lanes - 1);
+  slot.items = items;
+  slot.chunks = chunks;
+  slot.maxLanes = lanes;
+  slot.gathers = gathers;
+  slot.fn = fn;
+  slot.context = context;
+  slot.next.store(0, std::memory_order_relaxed);
+  slot.lanes.store(1, std::memory_order_relaxed); // lane 0 is the caller's
+  slot.helpers.store(0, std::memory_order_relaxed);
+  slot.state.fetch_or(kOpen, std::memory_order_release);
+  pool.published.fetch_add(1, std::memory_order_seq_cst);
+  if (pool.sleeping.load(std::memory_order_seq_cst) > 0)
+    wake(pool.published, lanes - 1);
+
+  work(slot, 0);
+
+  slot.state.fetch_and(~kOpen, std::memory_order_relaxed);
+  for (int spins = 0;; ++spins) {
+    uint32_t inside = slot.state.load(std::memory_order_acquire);
+    if (inside == 0)
+      break;
+    if (spins < 2000)
+      pause();
+    else
+      sleepWhile(slot.state, inside);
+  }
+  int took = 1 + slot.helpers.load(std::memory_order_relaxed);
+  slot.taken.store(false, std::memory_order_release);
+  return took;
 }
 
 } // namespace
@@ -216,7 +251,7 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
     int most = 1 + spareThreads(threads);
     lanes = lanes < most ? lanes : most;
   }
-  Slot *slot = lanes > 1 && !insideJob ? takeSlot() : nullptr;
+  Slot *slot = lanes > 1 ? takeSlot() : nullptr;
   if (!slot) {
     bool outer = insideJob;
     insideJob = true;
@@ -224,37 +259,20 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
     insideJob = outer;
     return 1;
   }
-  startWorkers(int(lanes) - 1);
-
   int64_t chunks = lanes * kChunksPerThread;
-  slot->items = n;
-  slot->chunks = chunks < n ? chunks : n;
-  slot->maxLanes = int(lanes);
-  slot->fn = fn;
-  slot->context = context;
-  slot->next.store(0, std::memory_order_relaxed);
-  slot->lanes.store(1, std::memory_order_relaxed); // lane 0 is the caller's
-  slot->helpers.store(0, std::memory_order_relaxed);
-  slot->state.fetch_or(kOpen, std::memory_order_release);
-  pool.published.fetch_add(1, std::memory_order_seq_cst);
-  if (pool.sleeping.load(std::memory_order_seq_cst) > 0)
-    wake(pool.published, int(lanes) - 1);
+  return runJob(*slot, int(lanes), n, chunks < n ? chunks : n, false, fn,
+                context);
+}
 
-  work(*slot, 0);
-
-  slot->state.fetch_and(~kOpen, std::memory_order_relaxed);
-  for (int spins = 0;; ++spins) {
-    uint32_t inside = slot->state.load(std::memory_order_acquire);
-    if (inside == 0)
-      break;
-    if (spins < 2000)
-      pause();
-    else
-      sleepWhile(slot->state, inside);
+int gather(int threads, RangeFn fn, void *context) {
+  Busy busy;
+  int lanes = 1 + (threads > 1 ? spareThreads(threads) : 0);
+  Slot *slot = lanes > 1 ? takeSlot() : nullptr;
+  if (!slot) {
+    fn(context, 0, 0, 1);
+    return 1;
   }
-  int took = 1 + slot->helpers.load(std::memory_order_relaxed);
-  slot->taken.store(false, std::memory_order_release);
-  return took;
+  return runJob(*slot, lanes, 1, 1, true, fn, context);
 }
 
 } // namespace mapsto::runtime

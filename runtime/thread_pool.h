@@ -34,6 +34,10 @@ inline constexpr int kMaxThreads = 256;
 int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
                 void *context);
 
+/// Runs fn once on this thread, as lane 0, and once on each of up to
+/// `threads` - 1 workers that come while it runs.
+int gather(int threads, RangeFn fn, void *context);
+
 } // namespace mapsto::runtime
 
 #endif // MAPSTO_RUNTIME_THREAD_POOL_H

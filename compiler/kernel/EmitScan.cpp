@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/kernel/ScanStages.h"
+#include "compiler/kernel/ScanTeam.h"
 
 using namespace mlir;
 
@@ -25,7 +25,8 @@ public:
       : e(e), op(op), body(op.getBody().front()),
         yield(cast<YieldOp>(body.getTerminator())),
         states(results.take_front(op.getInits().size())),
-        outputs(results.drop_front(op.getInits().size())) {}
+        outputs(results.drop_front(op.getInits().size())),
+        count(*Dim::parse(op.getCount())) {}
 
   void emit(Value begin, Value end) {
     SmallVector<Group> groups = formGroups(body);
@@ -33,26 +34,25 @@ public:
       firstRow = e.mul(begin, e.idx(kRowsPerItem));
       lastRow = e.minIndex(e.mul(end, e.idx(kRowsPerItem)), e.dim(*rows));
       stages = formStages(groups, e.lanes);
+      if (canShareColumns(op, stages))
+        team.emplace(e, stages);
+      if (team) // after each stage but the last, after each step, at the start
+        e.teamWaits = count * Dim(int64_t(stages.size())) + Dim(1);
     } else {
       for (Group &group : groups)
         stages.push_back({{group}, {}, {}});
     }
     for (ScanStage &stage : stages)
       allocate(stage);
+    if (team)
+      return emitForTeam();
     allocateSwapped();
-
-    for (auto [state, init] : llvm::zip_equal(states, op.getInits()))
-      eachElement(state.dims, [&](ArrayRef<Index> at) {
-        e.store(e.element(init, at), state, at);
-      });
+    copy(op.getInits(), states);
     for (size_t k = 0; k < states.size(); ++k)
       e.buffers[body.getArgument(k)] = states[k];
-
-    Value count = e.dim(*Dim::parse(op.getCount()));
-    e.loop(e.idx(0), count, 1, [&](Value step) {
+    e.loop(e.idx(0), e.dim(count), 1, [&](Value step) {
       KernelEmitter::HoistLimit limit(e);
-      time = op.getReverse() ? e.sub(e.sub(count, e.idx(1)), step) : step;
-      giveSequences();
+      setTime(step);
       for (const ScanStage &stage : stages)
         emitStage(stage);
       writeOutputs();
@@ -69,13 +69,86 @@ private:
   ArrayRef<Buffer> states, outputs;
   llvm::SmallDenseMap<size_t, Buffer> swapped;
   Value time;
+  Dim count;
   std::vector<ScanStage> stages;
   llvm::DenseMap<Operation *, SmallVector<Buffer>> memory; // of a group's root
   Value firstRow, lastRow; // null where rows are not apart
+  std::optional<ScanTeam> team;
+  bool shares = false; // now: this thread does some columns only
+
+  /// The same for threads that do each step together.
+  void emitForTeam() {
+    SmallVector<Buffer> twice;
+    for (const Buffer &state : states) {
+      Dims dims(state.dims);
+      dims.insert(dims.begin(), Dim(2));
+      twice.push_back(e.allocate(dims, state.elementType));
+    }
+    auto atStep = [&](Value step) {
+      Value which = arith::AndIOp::create(e.b, step, e.idx(1));
+      SmallVector<Buffer> now;
+      for (auto [state, both] : llvm::zip_equal(states, twice)) {
+        Value size = e.dim(numElements(state.dims));
+        now.push_back(
+            {both.memref, e.mul(which, size), state.dims, state.elementType});
+      }
+      return now;
+    };
+    e.when(team->isCaptain(), [&] {
+      copy(op.getInits(), atStep(e.idx(0)));
+      team->finishStep(e.idx(0));
+    });
+    e.loop(team->firstStep(), e.dim(count), 1, [&](Value step) {
+      KernelEmitter::HoistLimit limit(e);
+      team->eachPart([&] {
+        shares = true;
+        setTime(step);
+        SmallVector<Buffer> old = atStep(step);
+        Value next = e.add(step, e.idx(1));
+        SmallVector<Buffer> replaced = atStep(next);
+        for (size_t k = 0; k < states.size(); ++k)
+          e.buffers[body.getArgument(k)] = old[k];
+        for (const ScanStage &stage : stages) {
+          emitStage(stage);
+          if (&stage != &stages.back())
+            team->wait();
+        }
+        writeOutputs();
+        for (size_t k = 0; k < states.size(); ++k)
+          writeState(yield.getValues()[k], old[k], replaced[k]);
+        team->finishStep(next);
+        shares = false;
+      });
+    });
+    e.when(team->isCaptain(), [&] {
+      SmallVector<Buffer> last = atStep(e.dim(count));
+      for (auto [state, value] : llvm::zip_equal(states, last))
+        eachElement(state.dims,
+                    [&, &state = state, &value = value](ArrayRef<Index> at) {
+                      e.store(e.load(value, at), state, at);
+                    });
+    });
+  }
+
+  void setTime(Value step) {
+    time = op.getReverse() ? e.sub(e.sub(e.dim(count), e.idx(1)), step) : step;
+    giveSequences();
+  }
+
+  void copy(ValueRange from, ArrayRef<Buffer> to) {
+    for (auto [value, buffer] : llvm::zip_equal(from, to))
+      eachElement(buffer.dims,
+                  [&, value = value, &buffer = buffer](ArrayRef<Index> at) {
+                    e.store(e.element(value, at), buffer, at);
+                  });
+  }
 
   void allocate(ScanStage &stage) {
-    if (!stage.gates.empty())
-      allocateSums(e, stage);
+    if (!stage.gates.empty()) {
+      int64_t sums = sumsOf(e, stage);
+      stage.sums = team ? team->allocateOwn(sums, sumType(stage))
+                        : e.allocate({Dim(sums)}, sumType(stage));
+    }
     for (const Group &group : stage.groups) {
       // What only its own stage reads is in registers.
       if (stage.groups.size() > 1 && &group == stage.groups.begin())
@@ -92,12 +165,21 @@ private:
       emitGroup(e, group, memory[group.root], e.idx(0),
                 e.dim(gridOf(group, e.machine)));
     } else if (stage.gates.empty()) {
-      emitLoops(e, group, memory[group.root], firstRow, lastRow);
+      if (shares)
+        eachElement(dimsOf(group.root->getResult(0)), [&](ArrayRef<Index> at) {
+          e.store(e.element(group.root->getResult(0), at),
+                  memory[group.root].front(), at);
+        });
+      else
+        emitLoops(e, group, memory[group.root], firstRow, lastRow);
     } else {
       SmallVector<Buffer> results;
       for (const Group &part : stage.groups)
         llvm::append_range(results, memory[part.root]);
-      emitMatmulStage(e, stage, results, firstRow, lastRow);
+      Dim width = dimsOf(stage.groups.back().root->getResult(0)).back();
+      emitMatmulStage(e, stage, results, firstRow, lastRow,
+                      shares ? team->columnsOf(width)
+                             : Columns{e.idx(0), e.dim(width)});
     }
     for (const Group &part : stage.groups)
       for (auto [result, buffer] :
@@ -107,13 +189,26 @@ private:
   }
 
   /// Walks the elements of a shape, of the rows that are ours if they are
-  /// apart.
+  /// apart, and of the columns that are.
   void eachElement(ArrayRef<Dim> dims,
                    function_ref<void(ArrayRef<Index>)> body) {
     if (!firstRow)
       return e.eachElement(dims, body);
     e.loop(firstRow, lastRow, 1, [&](Value row) {
-      e.laneLoop(dims.back(), [&](Index i) { body({e.uniform(row), i}); });
+      if (!shares)
+        return e.laneLoop(dims.back(),
+                          [&](Index i) { body({e.uniform(row), i}); });
+      Columns columns = team->columnsOf(dims.back());
+      e.loop(columns.first, columns.last, e.lanes, [&](Value column) {
+        auto one = [&] {
+          body({e.uniform(row), {column, Index::Lanes, true}});
+          return Value();
+        };
+        if (*dims.back().constant() % e.lanes == 0)
+          one();
+        else
+          e.masked(e.firstLanes(e.sub(columns.last, column)), one);
+      });
     });
   }
 
@@ -191,14 +286,20 @@ private:
       Value value = yield.getValues()[k];
       if (stateBehind(value) == k)
         continue;
-      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
-        auto it = swapped.find(k);
-        Value v =
-            it != swapped.end() ? e.load(it->second, at) : e.element(value, at);
-        Value old = op.getLengths() ? e.load(states[k], at) : Value();
-        e.store(whileRunning(v, old, at), states[k], at);
-      });
+      auto it = swapped.find(k);
+      writeState(value, states[k], states[k],
+                 it != swapped.end() ? &it->second : nullptr);
     }
+  }
+
+  /// A state's next value, or its old one past the end of a row's sequence.
+  void writeState(Value value, const Buffer &old, const Buffer &to,
+                  const Buffer *aside = nullptr) {
+    eachElement(to.dims, [&](ArrayRef<Index> at) {
+      Value v = aside ? e.load(*aside, at) : e.element(value, at);
+      Value before = op.getLengths() ? e.load(old, at) : Value();
+      e.store(whileRunning(v, before, at), to, at);
+    });
   }
 };
 

@@ -73,8 +73,9 @@ struct Tiling {
 class ScanMatmulEmitter {
 public:
   ScanMatmulEmitter(KernelEmitter &e, const ScanStage &stage,
-                    ArrayRef<Buffer> results)
-      : e(e), stage(stage), results(results), tiling(e, stage),
+                    ArrayRef<Buffer> results, Columns columns)
+      : e(e), stage(stage), results(results), columns(columns),
+        tiling(e, stage),
         matmul(cast<PackedMatmulOp>(stage.groups.front().anchor)) {
     type = elementTypeOf(matmul.getResult());
     accumulator = KernelEmitter::accumulatorType(type);
@@ -100,6 +101,7 @@ private:
   KernelEmitter &e;
   const ScanStage &stage;
   ArrayRef<Buffer> results;
+  Columns columns;
   Tiling tiling;
   PackedMatmulOp matmul;
   Type type, accumulator;
@@ -107,7 +109,7 @@ private:
   int64_t panel;
 
   void eachUnits(int64_t vectors, function_ref<void(Value)> body) {
-    e.loop(e.idx(0), e.dim(units), vectors * e.lanes, body);
+    e.loop(columns.first, columns.last, vectors * e.lanes, body);
   }
 
   void emitRows(Value first, Value last) {
@@ -257,17 +259,25 @@ private:
 
 } // namespace
 
-void allocateSums(KernelEmitter &e, ScanStage &stage) {
+int64_t sumsOf(KernelEmitter &e, const ScanStage &stage) {
   Tiling tiling(e, stage);
-  Type type = elementTypeOf(stage.groups.front().root->getResult(0));
-  stage.sums =
-      e.allocate({Dim(tiling.rows * tiling.gates * tiling.vectors * e.lanes)},
-                 KernelEmitter::accumulatorType(type));
+  return tiling.rows * tiling.gates * tiling.vectors * e.lanes;
+}
+
+int64_t unitsAtOnce(KernelEmitter &e, const ScanStage &stage) {
+  Tiling tiling(e, stage);
+  return std::max(tiling.vectors, tiling.vectorsOfOneRow) * e.lanes;
+}
+
+Type sumType(const ScanStage &stage) {
+  return KernelEmitter::accumulatorType(
+      elementTypeOf(stage.groups.front().root->getResult(0)));
 }
 
 void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
-                     ArrayRef<Buffer> results, Value first, Value last) {
-  ScanMatmulEmitter(e, stage, results).emit(first, last);
+                     ArrayRef<Buffer> results, Value first, Value last,
+                     Columns units) {
+  ScanMatmulEmitter(e, stage, results, units).emit(first, last);
 }
 
 } // namespace mapsto

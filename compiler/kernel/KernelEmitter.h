@@ -95,6 +95,9 @@ public:
   mlir::Value scratch, context;
   /// Bytes of scratch used so far.
   Dim scratchBytes;
+  /// How often the threads of a team wait for each other; none if the kernel is
+  /// not for a team.
+  std::optional<Dim> teamWaits;
   /// Places in the source whose index or divisor is checked at run time.
   std::vector<std::string> sites;
 

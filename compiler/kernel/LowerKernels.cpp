@@ -7,7 +7,7 @@
 //   ==>
 //   func.func @fc(%x: memref<?xf32>, %w: memref<?xf32>, %y: memref<?xf32>,
 //                 %B: index, %T: index, %scratch: memref<?xi8>,
-//                 %begin: index, %end: index, %context: memref<3xi64>)
+//                 %begin: index, %end: index, %context: memref<8xi64>)
 //       attributes {mapsto.grid = "ceildiv(B*T, 12)", mapsto.scratch = "0",
 //       ...}
 //
@@ -17,7 +17,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
-#include "compiler/kernel/GroupEmitter.h"
+#include "compiler/kernel/ScanTeam.h"
 
 using namespace mlir;
 
@@ -107,7 +107,9 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     size_t buffers = arguments.size();
     arguments.append(symbols ? symbols.size() : 0, index);
     arguments.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
-    arguments.append({index, index, MemRefType::get({3}, b.getI64Type())});
+    arguments.append(
+        {index, index,
+         MemRefType::get({ScanTeam::kContextFields}, b.getI64Type())});
     auto function =
         func::FuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
                              FunctionType::get(context, arguments, {}));
@@ -150,6 +152,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     function->setAttr(kKernelKindAttr, kernel.getKindAttr());
     function->setAttr(kGridAttr, b.getStringAttr(gridOf(group, machine).str()));
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
+    if (e.teamWaits)
+      function->setAttr(kTeamAttr, b.getStringAttr(e.teamWaits->str()));
     function->setAttr(kFusedAttr, b.getArrayAttr(fused));
     SmallVector<Attribute> sites;
     for (const std::string &site : e.sites)

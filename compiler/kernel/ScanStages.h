@@ -30,13 +30,22 @@ struct ScanStage {
 /// The stages of a body of independent rows.
 std::vector<ScanStage> formStages(llvm::ArrayRef<Group> groups, int64_t lanes);
 
-/// Gives a stage that begins with a matmul memory for one register tile.
-void allocateSums(KernelEmitter &e, ScanStage &stage);
-/// Writes rows [first, last) of such a stage. `results` are the last groups';
-/// of several groups, the matmul's own result is not written.
+/// Columns [first, last).
+struct Columns {
+  mlir::Value first, last;
+};
+
+/// For a stage that begins with a matmul: the sums that it keeps in memory at
+/// `stage.sums`, and the number of units that its loops take at once.
+int64_t sumsOf(KernelEmitter &e, const ScanStage &stage);
+int64_t unitsAtOnce(KernelEmitter &e, const ScanStage &stage);
+mlir::Type sumType(const ScanStage &stage);
+/// Writes rows [first, last) of such a stage for some of its units. `results`
+/// are the last groups'; of several groups, the matmul's own result is not
+/// written.
 void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
                      llvm::ArrayRef<Buffer> results, mlir::Value first,
-                     mlir::Value last);
+                     mlir::Value last, Columns units);
 
 } // namespace mapsto
 

@@ -23,6 +23,7 @@ list(APPEND compiler_sources
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
+  kernel/ScanTeam.cpp
   kernel/Streaming.cpp
   kernel/Structure.cpp
   kernel/Transposing.cpp

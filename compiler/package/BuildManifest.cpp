@@ -428,6 +428,7 @@ FailureOr<uint32_t> ManifestBuilder::kernelFor(LaunchOp op) {
   kernel.flops = exprOf(symbol, kFlopsAttr, model.expr(0));
   kernel.bytes = exprOf(symbol, kBytesAttr, model.expr(0));
   kernel.scratch = exprOf(symbol, kScratchAttr, kNoId);
+  kernel.team = exprOf(symbol, kTeamAttr, kNoId);
   model.kernels.push_back(std::move(kernel));
   return it->second;
 }

@@ -2,8 +2,8 @@
 
 mapsto_unit_test(runtime_test runtime
   SOURCES runtime_arena_test.cpp runtime_dtype_test.cpp runtime_expr_test.cpp runtime_manifest_test.cpp
-          runtime_npy_test.cpp runtime_session_test.cpp runtime_concurrency_test.cpp runtime_thread_pool_test.cpp runtime_values_test.cpp
-          runtime_model_kernels.c
+          runtime_npy_test.cpp runtime_session_test.cpp runtime_concurrency_test.cpp runtime_team_test.cpp
+          runtime_thread_pool_test.cpp runtime_values_test.cpp runtime_model_kernels.c
   LIBRARIES MapstoRuntime)
 
 # A model made by hand, as the compiler would emit it: linked into C programs without the C++ library.
