@@ -68,12 +68,32 @@ public:
   Value gateRows(Value x, int64_t from, int64_t count) {
     Dims dims = dimsOf(x);
     dims[0] = Dim(count) * hidden;
+    if (dims == dimsOf(x))
+      return x;
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfterValue(x);
     auto weight = x.template getDefiningOp<WeightOp>();
     std::optional<int64_t> rows = hidden.constant();
     if (!weight || !rows || weight.getPanel())
       return b.slice(x, 0, Dim(from) * hidden, dims[0]);
     return b.create<WeightOp>(tensorOf(dims, elementTypeOf(x)), weight,
                               from * *rows);
+  }
+
+  /// h W^T, gate by gate: of a parameter, each gate's rows are packed apart, so
+  /// that each begins at a panel.
+  SmallVector<Value> recurrent(Value h, Value weight, int64_t from,
+                               int64_t count) {
+    SmallVector<Value> gates;
+    if (weight.template getDefiningOp<WeightOp>()) {
+      for (int64_t i = from; i < from + count; ++i)
+        gates.push_back(b.matmul(h, gateRows(weight, i, 1), true));
+      return gates;
+    }
+    Value all = b.matmul(h, gateRows(weight, from, count), true);
+    for (int64_t i = 0; i < count; ++i)
+      gates.push_back(gate(all, i));
+    return gates;
   }
 
   /// A scan of `inits` over the projection whose body is written by `step`,
@@ -131,11 +151,13 @@ void expand(LstmOp op) {
   Value projection = e.addBias(e.projectInput(), op.getBHh());
   e.finish({e.initial(op.getH0()), e.initial(op.getC0())}, projection,
            [&](ValueRange states, Value x) -> SmallVector<Value> {
-             Value a = e.b.add(x, e.b.matmul(states[0], op.getWHh(), true));
-             Value input = e.sigmoid(e.gate(a, 0));
-             Value forget = e.sigmoid(e.gate(a, 1));
-             Value candidate = e.tanh(e.gate(a, 2));
-             Value output = e.sigmoid(e.gate(a, 3));
+             SmallVector<Value> a = e.recurrent(states[0], op.getWHh(), 0, 4);
+             for (auto [i, sum] : llvm::enumerate(a))
+               sum = e.b.add(e.gate(x, i), sum);
+             Value input = e.sigmoid(a[0]);
+             Value forget = e.sigmoid(a[1]);
+             Value candidate = e.tanh(a[2]);
+             Value output = e.sigmoid(a[3]);
              Value cell =
                  e.b.add(e.b.mul(forget, states[1]), e.b.mul(input, candidate));
              return {e.b.mul(output, e.tanh(cell)), cell};
@@ -149,36 +171,35 @@ Value blend(GraphBuilder &b, Value z, Value n, Value h) {
 
 void expand(GruOp op) {
   Expansion<GruOp> e(op);
-  e.finish(
-      {e.initial(op.getH0())}, e.projectInput(),
-      [&](ValueRange states, Value x) -> SmallVector<Value> {
-        Value h = states[0];
-        Value recurrent =
-            e.addBias(e.b.matmul(h, op.getWHh(), true), op.getBHh());
-        Value reset = e.sigmoid(e.b.add(e.gate(x, 0), e.gate(recurrent, 0)));
-        Value update = e.sigmoid(e.b.add(e.gate(x, 1), e.gate(recurrent, 1)));
-        Value candidate =
-            e.tanh(e.b.add(e.gate(x, 2), e.b.mul(reset, e.gate(recurrent, 2))));
-        return {blend(e.b, update, candidate, h)};
-      });
+  e.finish({e.initial(op.getH0())}, e.projectInput(),
+           [&](ValueRange states, Value x) -> SmallVector<Value> {
+             Value h = states[0];
+             SmallVector<Value> sums = e.recurrent(h, op.getWHh(), 0, 3);
+             if (Value bias = op.getBHh())
+               for (auto [i, sum] : llvm::enumerate(sums))
+                 sum = e.addBias(sum, e.gateRows(bias, i, 1));
+             Value reset = e.sigmoid(e.b.add(e.gate(x, 0), sums[0]));
+             Value update = e.sigmoid(e.b.add(e.gate(x, 1), sums[1]));
+             Value candidate =
+                 e.tanh(e.b.add(e.gate(x, 2), e.b.mul(reset, sums[2])));
+             return {blend(e.b, update, candidate, h)};
+           });
 }
 
 /// The form of Cho et al.: the reset gate acts on the state, so that the
-/// candidate's matmul has to wait for it; W_hh is cut in two.
+/// candidate's matmul has to wait for it.
 void expandResetBefore(GruOp op) {
   Expansion<GruOp> e(op);
   Value projection = e.addBias(e.projectInput(), op.getBHh());
-  Value gateWeight = e.gateRows(op.getWHh(), 0, 2);
-  Value candidateWeight = e.gateRows(op.getWHh(), 2, 1);
   e.finish({e.initial(op.getH0())}, projection,
            [&](ValueRange states, Value x) -> SmallVector<Value> {
              Value h = states[0];
-             Value gates = e.b.matmul(h, gateWeight, true);
-             Value reset = e.sigmoid(e.b.add(e.gate(x, 0), e.gate(gates, 0)));
-             Value update = e.sigmoid(e.b.add(e.gate(x, 1), e.gate(gates, 1)));
-             Value candidate = e.tanh(
-                 e.b.add(e.gate(x, 2),
-                         e.b.matmul(e.b.mul(reset, h), candidateWeight, true)));
+             SmallVector<Value> gates = e.recurrent(h, op.getWHh(), 0, 2);
+             Value reset = e.sigmoid(e.b.add(e.gate(x, 0), gates[0]));
+             Value update = e.sigmoid(e.b.add(e.gate(x, 1), gates[1]));
+             SmallVector<Value> sum =
+                 e.recurrent(e.b.mul(reset, h), op.getWHh(), 2, 1);
+             Value candidate = e.tanh(e.b.add(e.gate(x, 2), sum[0]));
              return {blend(e.b, update, candidate, h)};
            });
 }

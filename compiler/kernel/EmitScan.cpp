@@ -40,7 +40,7 @@ public:
         e.teamWaits = count * Dim(int64_t(stages.size())) + Dim(1);
     } else {
       for (Group &group : groups)
-        stages.push_back({{group}, {}, {}});
+        stages.push_back({{group}, {}, {}, {}, {}});
     }
     for (ScanStage &stage : stages)
       allocate(stage);
@@ -71,8 +71,8 @@ private:
   Value time;
   Dim count;
   std::vector<ScanStage> stages;
-  llvm::DenseMap<Operation *, SmallVector<Buffer>> memory; // of a group's root
-  Value firstRow, lastRow; // null where rows are not apart
+  llvm::DenseMap<Value, Buffer> memory; // of what a stage leaves to others
+  Value firstRow, lastRow;              // null where rows are not apart
   std::optional<ScanTeam> team;
   bool shares = false; // now: this thread does some columns only
 
@@ -149,42 +149,39 @@ private:
       stage.sums = team ? team->allocateOwn(sums, sumType(stage))
                         : e.allocate({Dim(sums)}, sumType(stage));
     }
-    for (const Group &group : stage.groups) {
-      // What only its own stage reads is in registers.
-      if (stage.groups.size() > 1 && &group == stage.groups.begin())
-        continue;
-      for (Value result : group.root->getResults())
-        memory[group.root].push_back(
-            e.allocate(dimsOf(result), elementTypeOf(result)));
-    }
+    for (Value v : valuesLeftBy(stage))
+      memory[v] = e.allocate(dimsOf(v), elementTypeOf(v));
+  }
+
+  static SmallVector<Value> valuesLeftBy(const ScanStage &stage) {
+    if (stage.gates.empty())
+      return SmallVector<Value>(stage.groups.front().root->getResults());
+    llvm::SmallSetVector<Value, 4> values;
+    for (const ScanStage::Output &output : stage.outputs)
+      values.insert(output.value);
+    return values.takeVector();
   }
 
   void emitStage(const ScanStage &stage) {
     const Group &group = stage.groups.front();
-    if (!firstRow) {
-      emitGroup(e, group, memory[group.root], e.idx(0),
-                e.dim(gridOf(group, e.machine)));
-    } else if (stage.gates.empty()) {
-      if (shares)
-        eachElement(dimsOf(group.root->getResult(0)), [&](ArrayRef<Index> at) {
-          e.store(e.element(group.root->getResult(0), at),
-                  memory[group.root].front(), at);
-        });
-      else
-        emitLoops(e, group, memory[group.root], firstRow, lastRow);
+    SmallVector<Value> values = valuesLeftBy(stage);
+    if (!stage.gates.empty()) {
+      emitMatmulStage(e, stage, memory, firstRow, lastRow,
+                      shares ? team->columnsOf(stage.units)
+                             : Columns{e.idx(0), e.dim(stage.units)});
+    } else if (shares) {
+      copy(values, {memory[values.front()]});
     } else {
       SmallVector<Buffer> results;
-      for (const Group &part : stage.groups)
-        llvm::append_range(results, memory[part.root]);
-      Dim width = dimsOf(stage.groups.back().root->getResult(0)).back();
-      emitMatmulStage(e, stage, results, firstRow, lastRow,
-                      shares ? team->columnsOf(width)
-                             : Columns{e.idx(0), e.dim(width)});
+      for (Value v : values)
+        results.push_back(memory[v]);
+      if (firstRow)
+        emitLoops(e, group, results, firstRow, lastRow);
+      else
+        emitGroup(e, group, results, e.idx(0), e.dim(gridOf(group, e.machine)));
     }
-    for (const Group &part : stage.groups)
-      for (auto [result, buffer] :
-           llvm::zip(part.root->getResults(), memory[part.root]))
-        e.buffers[result] = buffer;
+    for (Value v : values)
+      e.buffers[v] = memory[v];
     e.forget();
   }
 

@@ -1,4 +1,4 @@
-//===- EmitScanMatmul.cpp - A matmul with the gates that read it ----------===//
+//===- EmitScanMatmul.cpp - Matmuls with the gates that read them ---------===//
 //
 // The columns are walked a few units at a time. For these, register tiles of
 // rows by units accumulate over all of K, one gate after the other, so that one
@@ -30,13 +30,14 @@ struct Tiling {
   /// every tile, so that a row's result does not depend on the rows beside it.
   int64_t parts = 1;
   int64_t rows;
+  /// Gates side by side in a tile of several rows, so that a row has two
+  /// vectors if it can.
+  int64_t leastGates;
 
   Tiling(KernelEmitter &e, const ScanStage &stage) : gates(stage.gates.size()) {
-    auto matmul = cast<PackedMatmulOp>(stage.groups.front().anchor);
+    PackedMatmulOp matmul = stage.gates.front().matmul;
     int64_t inPanel = *dimsOf(matmul.getRhs())[2].constant() / e.lanes;
-    std::optional<int64_t> width =
-        dimsOf(stage.groups.back().root->getResult(0))[1].constant();
-    int64_t wanted = width ? llvm::divideCeil(*width, e.lanes) : inPanel;
+    int64_t wanted = llvm::divideCeil(*stage.units.constant(), e.lanes);
     // Power-of-two counts that divide the units.
     auto fit = [&](int64_t limit) {
       int64_t count = 1;
@@ -50,14 +51,16 @@ struct Tiling {
     int64_t k = *dimsOf(matmul.getLhs()).back().constant();
     while (2 * parts * gates * vectorsOfOneRow <= kSums && k % (2 * parts) == 0)
       parts *= 2;
-    int64_t perRow = vectors == 1 && gates % 2 == 0 ? 2 : vectors;
-    rows = std::max<int64_t>(2 * e.tileRows() / (perRow * parts), 1);
+    leastGates = vectors == 1 && gates % 2 == 0 ? 2 : 1;
+    rows =
+        std::max<int64_t>(2 * e.tileRows() / (leastGates * vectors * parts), 1);
   }
 
   /// Gates that a tile of so many rows takes at once.
   int64_t gatesAtOnce(int64_t rows, int64_t vectors) const {
     int64_t turns = gates * rows * vectors * parts / kSums;
-    return llvm::divideCeil(gates, std::clamp<int64_t>(turns, 1, gates));
+    turns = std::clamp<int64_t>(turns, 1, gates / leastGates);
+    return llvm::divideCeil(gates, turns);
   }
 
   /// Sizes of the tiles that a number of rows is cut into.
@@ -73,13 +76,14 @@ struct Tiling {
 class ScanMatmulEmitter {
 public:
   ScanMatmulEmitter(KernelEmitter &e, const ScanStage &stage,
-                    ArrayRef<Buffer> results, Columns columns)
-      : e(e), stage(stage), results(results), columns(columns),
-        tiling(e, stage),
-        matmul(cast<PackedMatmulOp>(stage.groups.front().anchor)) {
+                    const llvm::DenseMap<Value, Buffer> &memory,
+                    Columns columns)
+      : e(e), stage(stage), memory(memory), columns(columns), tiling(e, stage),
+        units(*stage.units.constant()) {
+    PackedMatmulOp matmul = stage.gates.front().matmul;
+    lhs = matmul.getLhs();
     type = elementTypeOf(matmul.getResult());
     accumulator = KernelEmitter::accumulatorType(type);
-    units = dimsOf(stage.groups.back().root->getResult(0))[1];
     panel = *dimsOf(matmul.getRhs())[2].constant();
   }
 
@@ -100,13 +104,12 @@ public:
 private:
   KernelEmitter &e;
   const ScanStage &stage;
-  ArrayRef<Buffer> results;
+  const llvm::DenseMap<Value, Buffer> &memory;
   Columns columns;
   Tiling tiling;
-  PackedMatmulOp matmul;
+  int64_t units, panel;
+  Value lhs;
   Type type, accumulator;
-  Dim units;
-  int64_t panel;
 
   void eachUnits(int64_t vectors, function_ref<void(Value)> body) {
     e.loop(columns.first, columns.last, vectors * e.lanes, body);
@@ -134,11 +137,12 @@ private:
             true};
   }
 
-  /// These units' columns of a gate: as reading a slice finds them.
-  Index columnsOf(int64_t gate, Index units) {
-    if (stage.gates[gate] == 0)
+  /// These units' columns of a part that begins there: as reading a slice finds
+  /// them.
+  Index columnsFrom(int64_t column, Index units) {
+    if (column == 0)
       return units;
-    Index start = e.uniform(e.dim(Dim(stage.gates[gate])));
+    Index start = e.uniform(e.dim(Dim(column)));
     return {e.addIndex(units, start).value, Index::Lanes, true};
   }
 
@@ -146,13 +150,19 @@ private:
   SmallVector<Value> accumulate(ArrayRef<Value> rows, Value unit,
                                 int64_t vectors, int64_t firstGate,
                                 int64_t gates) {
-    SmallVector<std::pair<Index, Index>> places; // panel, column in it
-    for (int64_t gate = firstGate; gate < firstGate + gates; ++gate)
+    struct Place {
+      Value rhs;
+      std::pair<Index, Index> column; // panel, column in it
+    };
+    SmallVector<Place> places;
+    for (const ScanStage::Gate &gate :
+         ArrayRef(stage.gates).slice(firstGate, gates))
       for (int64_t v = 0; v < vectors; ++v)
-        places.push_back(
-            e.divIndex(columnsOf(gate, unitsAt(unit, v)), Dim(panel)));
+        places.push_back({PackedMatmulOp(gate.matmul).getRhs(),
+                          e.divIndex(columnsFrom(gate.column, unitsAt(unit, v)),
+                                     Dim(panel))});
     int64_t perRow = places.size();
-    Dim k = dimsOf(matmul.getLhs()).back();
+    Dim k = dimsOf(lhs).back();
     int64_t parts = tiling.parts;
     SmallVector<Value> zeros(parts * rows.size() * perRow,
                              e.splat(e.constant(accumulator, 0)));
@@ -163,14 +173,14 @@ private:
           for (int64_t part = 0; part < parts; ++part) {
             Index at = e.addIndex(e.uniform(step), e.uniform(part));
             SmallVector<Value> columns;
-            for (auto [which, column] : places)
+            for (const Place &place : places)
               columns.push_back(
-                  e.convert(e.element(matmul.getRhs(), {which, at, column}),
+                  e.convert(e.element(place.rhs, {place.column.first, at,
+                                                  place.column.second}),
                             accumulator));
             for (Value row : rows) {
               Value x = e.splat(
-                  e.convert(e.element(matmul.getLhs(), {e.uniform(row), at}),
-                            accumulator));
+                  e.convert(e.element(lhs, {e.uniform(row), at}), accumulator));
               for (Value column : columns) {
                 *sum = e.fma(x, column, *sum);
                 ++sum;
@@ -221,39 +231,42 @@ private:
                     function_ref<Value(int64_t)> sumAt) {
     for (int64_t v = 0; v < vectors; ++v) {
       Index lanes = unitsAt(unit, v);
-      SmallVector<std::pair<Value, Value>> products; // first column, value
-      for (int64_t gate = 0; gate < tiling.gates; ++gate)
-        products.push_back({columnsOf(gate, lanes).value,
-                            e.convert(sumAt(gate * vectors + v), type)});
-      e.given[matmul.getResult()] = [&](ArrayRef<Index> at) {
-        for (auto [column, product] : products)
-          if (products.size() == 1 || column == at.back().value)
-            return product;
-        llvm_unreachable("a gate's columns are those that its slice reads");
-      };
-      std::optional<int64_t> known = units.constant();
-      if (known && *known % (vectors * e.lanes) == 0) {
-        write({e.uniform(row), lanes});
+      // By matmul, the first column and the value of each part.
+      llvm::DenseMap<Value, SmallVector<std::pair<Value, Value>>> products;
+      for (auto [i, gate] : llvm::enumerate(stage.gates))
+        products[PackedMatmulOp(gate.matmul).getResult()].push_back(
+            {columnsFrom(gate.column, lanes).value,
+             e.convert(sumAt(i * vectors + v), type)});
+      for (auto &[product, parts] : products)
+        e.given[product] = [&parts = parts](ArrayRef<Index> at) {
+          for (auto [column, value] : parts)
+            if (parts.size() == 1 || column == at.back().value)
+              return value;
+          llvm_unreachable("a gate's columns are those that its slice reads");
+        };
+      if (units % (vectors * e.lanes) == 0) {
+        write(row, lanes);
       } else {
-        Value left = e.sub(e.dim(units), lanes.value);
+        Value left = e.sub(e.idx(units), lanes.value);
         e.masked(e.firstLanes(left), [&] {
-          write({e.uniform(row), lanes});
+          write(row, lanes);
           return Value();
         });
       }
-      e.given.erase(matmul.getResult());
+      for (auto &[product, parts] : products)
+        e.given.erase(product);
     }
   }
 
-  void write(ArrayRef<Index> at) {
+  void write(Value row, Index lanes) {
     // A gate's other readers find it remembered at this place; what an earlier
     // tile left in memory is not asked for.
     for (const Group &group : stage.groups)
       e.buffers.erase(group.root->getResult(0));
-    ArrayRef<Group> written = stage.groups;
-    for (auto [group, result] :
-         llvm::zip_equal(written.take_back(results.size()), results))
-      e.store(e.elementVector(group.root->getResult(0), at), result, at);
+    for (auto [value, column] : stage.outputs) {
+      Indices at{e.uniform(row), columnsFrom(column, lanes)};
+      e.store(e.elementVector(value, at), memory.lookup(value), at);
+    }
   }
 };
 
@@ -270,14 +283,14 @@ int64_t unitsAtOnce(KernelEmitter &e, const ScanStage &stage) {
 }
 
 Type sumType(const ScanStage &stage) {
-  return KernelEmitter::accumulatorType(
-      elementTypeOf(stage.groups.front().root->getResult(0)));
+  PackedMatmulOp matmul = stage.gates.front().matmul;
+  return KernelEmitter::accumulatorType(elementTypeOf(matmul.getResult()));
 }
 
 void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
-                     ArrayRef<Buffer> results, Value first, Value last,
-                     Columns units) {
-  ScanMatmulEmitter(e, stage, results, units).emit(first, last);
+                     const llvm::DenseMap<Value, Buffer> &memory, Value first,
+                     Value last, Columns units) {
+  ScanMatmulEmitter(e, stage, memory, units).emit(first, last);
 }
 
 } // namespace mapsto

@@ -36,7 +36,7 @@ public:
     for (Value operand : op->getOperands())
       depends |= dependent.contains(operand);
     if (!depends)
-      return op->getNumRegions() == 0;
+      return op->getNumRegions() == 0 && !isa<MatmulOp>(op);
     dependent.insert(op->result_begin(), op->result_end());
     for (Value v : op->getResults())
       if (!isMatrixOfRows(v))
@@ -61,51 +61,125 @@ private:
   llvm::DenseSet<Value> dependent;
 };
 
-/// The first columns at which the groups read the matmul's result, if all they
-/// do is to combine equally wide parts of it element by element.
-std::optional<SmallVector<int64_t>>
-gatesOf(const Group &matmul, ArrayRef<Group> readers, int64_t lanes) {
-  Value product = matmul.root->getResult(0);
-  Dims units = dimsOf(readers.front().root->getResult(0));
-  std::optional<int64_t> width = units[1].constant();
-  if (!width || *width % lanes != 0)
-    return std::nullopt;
-  llvm::SmallSetVector<int64_t, 4> gates;
-  for (const Group &reader : readers) {
-    if (reader.kind != KernelKind::map ||
-        dimsOf(reader.root->getResult(0)) != units)
-      return std::nullopt;
-    for (Operation *op : reader.ops) {
-      Value x = op->getOperands().empty() ? Value() : op->getOperand(0);
-      if (auto slice = dyn_cast<SliceOp>(op)) {
-        std::optional<int64_t> start =
-            slice.getStarts().getDims()[1].constant();
-        if (!start || *start % lanes != 0 || slice.getSteps()[1] != 1 ||
-            dimsOf(slice.getResult()) != units || dimsOf(x) != dimsOf(product))
-          return std::nullopt;
-        gates.insert(*start);
-      } else if (isa<BroadcastOp>(op) && x.getType() != product.getType()) {
-        // Along the columns nothing may be repeated but what is the same.
-        Dims dims = dimsOf(x);
-        if (dims.size() == 2 && dims[1] == Dim(1))
-          return std::nullopt;
-      } else if (!op->hasTrait<OpTrait::Elementwise>() &&
-                 !isa<ConstantOp>(op)) {
+/// Groups seen as one stage: what its gates are, if all they do with the
+/// results of its matmuls is to combine equally wide parts of them element by
+/// element.
+class StageFormer {
+public:
+  StageFormer(ArrayRef<Group> groups, int64_t lanes)
+      : groups(groups), lanes(lanes) {}
+
+  std::optional<ScanStage> form() {
+    stage.groups.assign(groups.begin(), groups.end());
+    // The narrowest result is as wide as the units; wider ones are read in
+    // parts.
+    for (const Group &group : groups) {
+      if (group.kind != KernelKind::map && group.kind != KernelKind::matmul)
         return std::nullopt;
-      } else if (llvm::is_contained(op->getOperands(), product) &&
-                 units == dimsOf(product)) {
-        gates.insert(0);
-      }
+      std::optional<int64_t> columns =
+          dimsOf(group.root->getResult(0)).back().constant();
+      if (!columns)
+        return std::nullopt;
+      width = width ? std::min(width, *columns) : *columns;
     }
+    stage.units = Dim(width);
+    for (const Group &group : groups)
+      for (Operation *op : group.ops)
+        if (!canTake(op))
+          return std::nullopt;
+    for (const Group &group : groups)
+      if (!noteOutputs(group.root))
+        return std::nullopt;
+    for (PackedMatmulOp matmul : matmuls) {
+      if (columnsOf(matmul.getResult()) == width)
+        stage.gates.push_back({matmul, 0});
+      else
+        for (int64_t start : starts)
+          if (start + width <= columnsOf(matmul.getResult()))
+            stage.gates.push_back({matmul, start});
+    }
+    return std::move(stage);
   }
-  for (Operation *user : product.getUsers())
-    if (llvm::none_of(readers,
-                      [&](const Group &g) { return g.contains(user); }))
-      return std::nullopt;
-  if (gates.empty())
-    return std::nullopt;
-  return SmallVector<int64_t>(gates.begin(), gates.end());
-}
+
+private:
+  ArrayRef<Group> groups;
+  int64_t lanes, width = 0;
+  ScanStage stage;
+  SmallVector<PackedMatmulOp> matmuls;
+  llvm::SmallSetVector<int64_t, 4> starts; // of parts of wide results
+  llvm::DenseSet<Value> products;          // what depends on the matmuls
+
+  static int64_t columnsOf(Value v) {
+    return dimsOf(v).back().constant().value_or(0);
+  }
+  bool isInside(Operation *op) const {
+    return llvm::any_of(groups, [&](const Group &g) { return g.contains(op); });
+  }
+
+  /// Notes a part of a wide result that is read; only whole vectors of it can
+  /// be.
+  bool notePart(SliceOp slice) {
+    std::optional<int64_t> start = slice.getStarts().getDims()[1].constant();
+    if (!start || *start % lanes != 0 || width % lanes != 0 ||
+        slice.getSteps()[1] != 1 || columnsOf(slice.getResult()) != width)
+      return false;
+    starts.insert(*start);
+    return true;
+  }
+
+  bool canTake(Operation *op) {
+    if (auto matmul = dyn_cast<PackedMatmulOp>(op)) {
+      PackedMatmulOp first = matmuls.empty() ? matmul : matmuls.front();
+      if (matmul.getLhs() != first.getLhs() ||
+          products.contains(matmul.getLhs()) ||
+          dimsOf(matmul.getRhs())[2] != dimsOf(first.getRhs())[2] ||
+          elementTypeOf(matmul.getResult()) != elementTypeOf(first.getResult()))
+        return false;
+      matmuls.push_back(matmul);
+      products.insert(matmul.getResult());
+      return true;
+    }
+    bool depends = llvm::any_of(op->getOperands(),
+                                [&](Value v) { return products.contains(v); });
+    if (!depends)
+      return true;
+    if (auto slice = dyn_cast<SliceOp>(op)) {
+      if (!notePart(slice))
+        return false;
+    } else if (!op->hasTrait<OpTrait::Elementwise>() ||
+               !llvm::all_of(op->getOperands(), [&](Value v) {
+                 return dimsOf(v) == dimsOf(op->getResult(0));
+               })) {
+      return false;
+    }
+    products.insert(op->getResult(0));
+    return true;
+  }
+
+  /// Who reads a group's result decides what of it is written.
+  bool noteOutputs(Operation *root) {
+    Value v = root->getResult(0);
+    bool isWide = columnsOf(v) != width;
+    if (isWide && !products.contains(v))
+      return false;
+    for (Operation *user : v.getUsers()) {
+      if (isInside(user))
+        continue;
+      int64_t column = 0;
+      if (isWide) {
+        auto slice = dyn_cast<SliceOp>(user);
+        if (!slice || !notePart(slice))
+          return false;
+        column = *slice.getStarts().getDims()[1].constant();
+      }
+      if (llvm::none_of(stage.outputs, [&](const ScanStage::Output &o) {
+            return o.value == v && o.column == column;
+          }))
+        stage.outputs.push_back({v, column});
+    }
+    return true;
+  }
+};
 
 } // namespace
 
@@ -139,21 +213,17 @@ std::optional<Dim> independentRows(ScanOp op) {
 std::vector<ScanStage> formStages(ArrayRef<Group> groups, int64_t lanes) {
   std::vector<ScanStage> stages;
   for (size_t i = 0; i < groups.size();) {
-    ScanStage stage;
-    size_t count = 1;
-    if (groups[i].kind == KernelKind::matmul) {
-      stage.gates = {0};
+    std::optional<ScanStage> stage;
+    if (groups[i].kind == KernelKind::matmul)
       // As many of the groups that follow as can be.
-      for (size_t n = groups.size() - i - 1; n > 0 && count == 1; --n) {
-        if (auto gates = gatesOf(groups[i], groups.slice(i + 1, n), lanes)) {
-          stage.gates = *gates;
-          count = n + 1;
-        }
-      }
+      for (size_t n = groups.size() - i; n > 0 && !stage; --n)
+        stage = StageFormer(groups.slice(i, n), lanes).form();
+    if (!stage) {
+      stage.emplace();
+      stage->groups = {groups[i]};
     }
-    stage.groups.assign(groups.begin() + i, groups.begin() + i + count);
-    stages.push_back(std::move(stage));
-    i += count;
+    i += stage->groups.size();
+    stages.push_back(std::move(*stage));
   }
   return stages;
 }

@@ -2,9 +2,9 @@
 //
 // Most recurrences treat the rows of their batch alike and apart: then threads
 // share the rows, each with a time loop of its own, and a stage is written for
-// a range of rows. A matmul of the state with what reads its columns unit by
-// unit (the gates of an LSTM) is one stage: the gates of some units are summed
-// side by side in registers and combined while they are near.
+// a range of rows. Matmuls of one operand with what reads their columns unit by
+// unit (the gates of an LSTM) are one stage: the gates of some units are summed
+// in registers and combined while they are near.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,9 +21,22 @@ std::optional<Dim> independentRows(ScanOp op);
 
 /// Consecutive groups of a body that are written as one.
 struct ScanStage {
+  /// As many columns of a matmul's result as there are units, from `column` on.
+  struct Gate {
+    PackedMatmulOp matmul;
+    int64_t column;
+  };
+  /// A group's result that others read, whole or, if it is wider than the
+  /// units, as many columns of it.
+  struct Output {
+    mlir::Value value;
+    int64_t column;
+  };
   llvm::SmallVector<Group> groups;
-  /// First column of each gate in the matmul's result.
-  llvm::SmallVector<int64_t> gates;
+  /// Of a stage with matmuls.
+  llvm::SmallVector<Gate> gates;
+  llvm::SmallVector<Output> outputs;
+  Dim units;
   Buffer sums;
 };
 
@@ -35,17 +48,16 @@ struct Columns {
   mlir::Value first, last;
 };
 
-/// For a stage that begins with a matmul: the sums that it keeps in memory at
-/// `stage.sums`, and the number of units that its loops take at once.
+/// For a stage with matmuls: the sums that it keeps in memory at `stage.sums`,
+/// and the number of units that its loops take at once.
 int64_t sumsOf(KernelEmitter &e, const ScanStage &stage);
 int64_t unitsAtOnce(KernelEmitter &e, const ScanStage &stage);
 mlir::Type sumType(const ScanStage &stage);
-/// Writes rows [first, last) of such a stage for some of its units. `results`
-/// are the last groups'; of several groups, the matmul's own result is not
-/// written.
+/// Writes rows [first, last) of such a stage for some of its units; `memory`
+/// has a place for each of the outputs' values.
 void emitMatmulStage(KernelEmitter &e, const ScanStage &stage,
-                     llvm::ArrayRef<Buffer> results, mlir::Value first,
-                     mlir::Value last, Columns units);
+                     const llvm::DenseMap<mlir::Value, Buffer> &memory,
+                     mlir::Value first, mlir::Value last, Columns units);
 
 } // namespace mapsto
 

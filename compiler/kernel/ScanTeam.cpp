@@ -28,10 +28,9 @@ bool canShareColumns(ScanOp op, ArrayRef<ScanStage> stages) {
         return false;
       inMemory.insert(group.root);
     }
-    if (!stage.gates.empty()) {
-      auto matmul = cast<PackedMatmulOp>(stage.groups.front().anchor);
-      work += *dimsOf(matmul.getLhs()).back().constant() * matmul.getColumns();
-    }
+    for (const ScanStage::Gate &gate : stage.gates)
+      work += *dimsOf(PackedMatmulOp(gate.matmul).getLhs()).back().constant() *
+              *stage.units.constant();
   }
   // What is yielded must be there column by column.
   for (Value v : body.getTerminator()->getOperands()) {
