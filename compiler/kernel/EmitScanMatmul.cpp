@@ -33,6 +33,7 @@ struct Tiling {
   /// Gates side by side in a tile of several rows, so that a row has two
   /// vectors if it can.
   int64_t leastGates;
+  bool isOneRow;
 
   Tiling(KernelEmitter &e, const ScanStage &stage) : gates(stage.gates.size()) {
     PackedMatmulOp matmul = stage.gates.front().matmul;
@@ -54,6 +55,11 @@ struct Tiling {
     leastGates = vectors == 1 && gates % 2 == 0 ? 2 : 1;
     rows =
         std::max<int64_t>(2 * e.tileRows() / (leastGates * vectors * parts), 1);
+    // A batch of known size needs no larger tile.
+    Dim batch = dimsOf(matmul.getResult())[0];
+    if (std::optional<int64_t> known = batch.constant())
+      rows = std::clamp<int64_t>(*known, 1, rows);
+    isOneRow = batch == Dim(1);
   }
 
   /// Gates that a tile of so many rows takes at once.
@@ -97,6 +103,8 @@ public:
         emitTile(first, 1, unit, tiling.vectorsOfOneRow);
       });
     });
+    if (tiling.isOneRow)
+      return;
     Value several = e.less(e.idx(1), e.sub(last, first));
     e.when(several, [&] { emitRows(first, last); });
   }
