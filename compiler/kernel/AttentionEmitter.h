@@ -14,21 +14,24 @@
 
 namespace mapsto {
 
-/// Rows of queries and keys of a block: the scores (192 x 256 f32 = 192 KB)
-/// stay in L2, a panel of keys in L1. So many rows share the packing of the
-/// keys that it costs 2 % of what is done with them.
-inline constexpr int64_t kQueryBlock = 192;
-inline constexpr int64_t kKeyBlock = 256;
-
 /// How an attention is cut into items: each is a block of rows, which are the
 /// queries of one head, or of all heads that share a head of keys and values.
+/// Keys stream past in blocks.
 struct AttentionGrid {
   Dims heads; ///< the batch, but for what shares keys and values
   Dim group;  ///< query heads that share them
   Dim rows;   ///< of a head: group x queries
   Dim blocks; ///< of rows
 
-  explicit AttentionGrid(AttentionOp op);
+  /// Keys of a block: the columns of the values that a tile reads at a time,
+  /// two cache lines of each key, fill L1.
+  int64_t keyBlock;
+  /// The most rows of a block: the scores take 3/8 of L2, beside keys and
+  /// values. So many rows share the packing of the keys that it costs 2 % of
+  /// what is done with them.
+  int64_t queryBlock;
+
+  AttentionGrid(AttentionOp op, const Machine &machine);
 };
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();

@@ -199,9 +199,9 @@ void AttentionEmitter::emitSparsemax() {
     e.store(tau, maximum, {rowIndex(row)});
     e.store(number(1), rescale, {rowIndex(row)});
   });
-  e.loop(e.idx(0), e.dim(keys), kKeyBlock, [&](Value key) {
+  e.loop(e.idx(0), e.dim(keys), grid.keyBlock, [&](Value key) {
     firstKey = key;
-    keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(e.dim(keys), key));
+    keyCount = e.minIndex(e.idx(grid.keyBlock), e.sub(e.dim(keys), key));
     eachRow([&](Value row) {
       Value tau = e.splat(e.load(maximum, {rowIndex(row)}));
       e.laneLoop(keyCount, [&](Index j) {

@@ -23,7 +23,14 @@ using namespace mlir;
 
 namespace mapsto {
 
-AttentionGrid::AttentionGrid(AttentionOp op) {
+AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine) {
+  constexpr int64_t kCacheLine = 64, kScoreBytes = 4;
+  int64_t panel = 2 * machine.lanes, tile = machine.tileRows();
+  keyBlock = std::max<int64_t>(
+      panel, llvm::alignDown(machine.l1Bytes / (2 * kCacheLine), panel));
+  int64_t scoreRows = machine.l2Bytes * 3 / 8 / (keyBlock * kScoreBytes);
+  queryBlock = std::max<int64_t>(tile, llvm::alignDown(scoreRows, tile));
+
   // A batch of one head is cut for threads to share, but not into blocks of so
   // few rows that packing the keys is what they do.
   constexpr int64_t kItems = 4, kLeastRows = 24;
@@ -46,13 +53,13 @@ AttentionGrid::AttentionGrid(AttentionOp op) {
     }
   }
   Dim wanted = Dim::ceilDiv(Dim(kItems), Dim::max(numElements(heads), Dim(1)));
-  blocks = Dim::max(Dim::ceilDiv(rows, Dim(kQueryBlock)),
+  blocks = Dim::max(Dim::ceilDiv(rows, Dim(queryBlock)),
                     Dim::min(Dim::ceilDiv(rows, Dim(kLeastRows)), wanted));
 }
 
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
                                    ArrayRef<Buffer> results)
-    : e(e), op(op), normalizer(op.getNormalizer()), grid(op) {
+    : e(e), op(op), normalizer(op.getNormalizer()), grid(op, e.machine) {
   Value query = op.getQueries().front();
   type = KernelEmitter::accumulatorType(elementTypeOf(query));
   queryDims = dimsOf(query);
@@ -98,8 +105,8 @@ void AttentionEmitter::emit(Value begin, Value end) {
 }
 
 void AttentionEmitter::allocateBlocks() {
-  Dim block = kQueryBlock;
-  scores = e.allocate({block, Dim(kKeyBlock)}, type);
+  Dim block = grid.queryBlock;
+  scores = e.allocate({block, Dim(grid.keyBlock)}, type);
   output = e.allocate({block, features}, type);
   maximum = e.allocate({block}, type);
   // Apart for each lane of the keys; one only at the end.
@@ -113,14 +120,14 @@ void AttentionEmitter::allocateBlocks() {
   if (dotScore) {
     Dim d = queryDims.back();
     scaledQuery = e.allocate({block, d}, type);
-    keyPanels = e.allocate({Dim(kKeyBlock / panel()),
+    keyPanels = e.allocate({Dim(grid.keyBlock / panel()),
                             packedFeatures(op.getKeys().front()), Dim(panel())},
                            type);
     return;
   }
   for (Value key : op.getKeys())
     keyColumns.push_back(
-        e.allocate({packedFeatures(key), Dim(kKeyBlock)}, type));
+        e.allocate({packedFeatures(key), Dim(grid.keyBlock)}, type));
 }
 
 Indices AttentionEmitter::groupedBatch(Value operand) {
@@ -253,9 +260,9 @@ SmallVector<Value> AttentionEmitter::eachKey(
 void AttentionEmitter::emitQueryBlock() {
   start();
   Range range = visibleKeys();
-  e.loop(range.begin, range.end, kKeyBlock, [&](Value key) {
+  e.loop(range.begin, range.end, grid.keyBlock, [&](Value key) {
     firstKey = key;
-    keyCount = e.minIndex(e.idx(kKeyBlock), e.sub(range.end, key));
+    keyCount = e.minIndex(e.idx(grid.keyBlock), e.sub(range.end, key));
     if (dotScore)
       emitDotScores();
     else
@@ -306,8 +313,8 @@ void AttentionEmitter::start() {
   });
 }
 
-Dim gridOfAttention(AttentionOp op) {
-  AttentionGrid grid(op);
+Dim gridOfAttention(AttentionOp op, const Machine &machine) {
+  AttentionGrid grid(op, machine);
   return numElements(grid.heads) * grid.blocks;
 }
 

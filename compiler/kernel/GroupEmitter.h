@@ -37,7 +37,7 @@ Dim gridOfMatmul(const Group &group, const Machine &machine);
 void emitMatmul(KernelEmitter &e, const Group &group,
                 llvm::ArrayRef<Buffer> results, mlir::Value begin,
                 mlir::Value end);
-Dim gridOfAttention(AttentionOp op);
+Dim gridOfAttention(AttentionOp op, const Machine &machine);
 void emitAttention(KernelEmitter &e, AttentionOp op,
                    llvm::ArrayRef<Buffer> results, mlir::Value begin,
                    mlir::Value end);

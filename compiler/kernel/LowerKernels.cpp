@@ -33,7 +33,7 @@ Dim gridOf(const Group &group, const Machine &machine) {
   case KernelKind::matmul:
     return gridOfMatmul(group, machine);
   case KernelKind::attention:
-    return gridOfAttention(cast<AttentionOp>(anchor));
+    return gridOfAttention(cast<AttentionOp>(anchor), machine);
   case KernelKind::cumulative:
     return gridOfCumulative(cast<CumulativeOp>(anchor));
   case KernelKind::topk:
