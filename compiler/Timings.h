@@ -1,6 +1,7 @@
 //===- Timings.h - Where compile time goes ----------------------*- C++ -*-===//
 //
-// `mapsto compile --time`: each stage measures itself into one list.
+// `mapsto compile --time`: each stage measures itself into one list, LLVM's
+// also by function.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,6 +44,21 @@ public:
   /// Stages in the order they first ran, each with its milliseconds.
   const std::vector<std::pair<std::string, double>> &all() const {
     return stages;
+  }
+
+  /// What LLVM takes for a function, in milliseconds, and how large it came.
+  struct Kernel {
+    std::string function;
+    double passes = 0, codegen = 0, instructions = 0;
+  };
+  /// Whether kernels are measured, which itself costs a little.
+  bool byKernel = false;
+  std::vector<Kernel> kernels;
+  Kernel &kernel(const std::string &function) {
+    for (Kernel &known : kernels)
+      if (known.function == function)
+        return known;
+    return kernels.emplace_back(Kernel{function});
   }
 
 private:

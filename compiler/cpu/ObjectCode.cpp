@@ -1,6 +1,7 @@
 #include "compiler/cpu/ObjectCode.h"
 #include "compiler/KernelAttributes.h"
 #include "compiler/cpu/EntryPoints.h"
+#include "compiler/cpu/KernelTimes.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/Constants.h"
@@ -131,8 +132,8 @@ void prepareFunctions(llvm::Module &module, const Target &target,
   }
 }
 
-void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-              int optLevel) {
+void optimize(llvm::Module &module, llvm::TargetMachine &machine, int optLevel,
+              KernelTimes &times) {
   static constexpr const llvm::OptimizationLevel *levels[] = {
       &llvm::OptimizationLevel::O0, &llvm::OptimizationLevel::O1,
       &llvm::OptimizationLevel::O2, &llvm::OptimizationLevel::O3};
@@ -142,7 +143,9 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   tuning.LoopInterleaving = false;
-  llvm::PassBuilder builder(&machine, tuning);
+  llvm::PassInstrumentationCallbacks callbacks;
+  times.attach(callbacks);
+  llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graph;
@@ -189,8 +192,10 @@ mapsto::makeObjectCode(mlir::ModuleOp module, const ManifestModel *manifest,
     if (options.entryPoints)
       addEntryPoints(*code, *manifest, *image);
   }
+  KernelTimes times(timings);
+  times.noteSizes(*code);
   timings.measure("llvm passes",
-                  [&] { optimize(*code, *machine, options.optLevel); });
+                  [&] { optimize(*code, *machine, options.optLevel, times); });
 
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
@@ -206,7 +211,7 @@ mapsto::makeObjectCode(mlir::ModuleOp module, const ManifestModel *manifest,
                         : llvm::CodeGenFileType::ObjectFile;
         if (machine->addPassesToEmitFile(emit, stream, nullptr, type))
           return module.emitError("this target cannot write the file");
-        emit.run(*code);
+        times.measureCodegen([&] { emit.run(*code); });
         return std::move(buffer);
       });
 }

@@ -5,6 +5,7 @@ list(APPEND compiler_sources
   cpu/EntryPoints.cpp
   cpu/ExponentialFormulas.cpp
   cpu/Jit.cpp
+  cpu/KernelTimes.cpp
   cpu/ObjectCode.cpp
   cpu/PowerFormula.cpp
   cpu/SoftmaxFormula.cpp

@@ -1,13 +1,14 @@
 """What compiling costs: time, and memory beside large weights."""
 
 import json
+import re
 import resource
 import struct
 import subprocess
 import sys
 import unittest
 
-from support import GOLDEN, MAPSTO, MODELS, SANITIZED, Test, mapsto
+from support import GOLDEN, MAPSTO, MODELS, ROOT, SANITIZED, Test, mapsto
 
 # A multiple of what it takes on a quiet machine; CI's may be busy.
 SLACK = 4
@@ -29,6 +30,20 @@ class CompileCost(Test):
                 options = ["--weights", weights] if weights.exists() else ["--weights", "random:1"]
                 if (GOLDEN / model.stem).exists():
                     self.assertLess(self.total(model, *options), 1.0 * SLACK)
+
+    def test_kernels(self):
+        """A stack of six layers is compiled as the kernels of one, each within 0.4 s, and all within 3."""
+        model = ROOT / "tests/benchmarks/models/encoder.mto"
+        text = self.succeed(mapsto("compile", "--time", model, "--weights", "random:1", "--arg", "layers=6", "--arg",
+                                   "width=384", "--arg", "heads=12", "--arg", "hidden=1536",
+                                   "-o", self.folder / "out")).stderr
+        self.assertLess(float(re.search(r"([\d.]+) ms +total", text)[1]), 3000 * SLACK)
+        kernels = re.findall(r"([\d.]+) ms +[\d.]+ ms +[\d.]+ ms  (\S+)", text)
+        self.assertGreater(len(kernels), 3)
+        for milliseconds, kernel in kernels:
+            with self.subTest(kernel):
+                self.assertIn("layers_0", kernel)
+                self.assertLess(float(milliseconds), 400 * SLACK)
 
     def test_time_does_not_depend_on_length(self):
         model = MODELS / "lstm_bidirectional.mto"

@@ -210,6 +210,7 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
                                          NeedWeights need,
                                          const char *defaultCpu, bool fixDims) {
   auto model = std::make_unique<Model>();
+  model->timings.byKernel = arguments.has("--time");
   if (!chooseTarget(*model, arguments, defaultCpu))
     return nullptr;
   if (!readModel(*model, arguments, fixDims)) {

@@ -2,6 +2,8 @@
 #include "compiler/cpu/ObjectCode.h"
 #include "compiler/package/StoredPhase.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <cstdio>
 #include <sys/mman.h>
 
@@ -113,6 +115,34 @@ bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
   return true;
 }
 
+/// What the stages that make code do for all functions together is shared out
+/// by their sizes.
+static void printKernelTimes(const Timings &timings) {
+  double shared = 0, instructions = 0;
+  for (const auto &[stage, milliseconds] : timings.all())
+    for (const char *makesCode :
+         {"loops", "llvm", "translate", "llvm passes", "codegen"})
+      if (stage == makesCode)
+        shared += milliseconds;
+  for (const Timings::Kernel &kernel : timings.kernels) {
+    shared -= kernel.passes + kernel.codegen;
+    instructions += kernel.instructions;
+  }
+  if (instructions == 0)
+    return;
+  std::vector<std::pair<double, const Timings::Kernel *>> rows;
+  for (const Timings::Kernel &kernel : timings.kernels)
+    if (kernel.codegen > 0) // else merged with an equal one, or inlined
+      rows.push_back({kernel.passes + kernel.codegen +
+                          shared * kernel.instructions / instructions,
+                      &kernel});
+  llvm::sort(rows, [](auto &a, auto &b) { return a.first > b.first; });
+  fprintf(stderr, "\n    of it  llvm passes   codegen  kernel\n");
+  for (auto &[milliseconds, kernel] : rows)
+    fprintf(stderr, "%6.1f ms  %8.1f ms %6.1f ms  %s\n", milliseconds,
+            kernel->passes, kernel->codegen, kernel->function.c_str());
+}
+
 void mapsto::printTimings(const Timings &timings) {
   double total = 0;
   for (const auto &[stage, milliseconds] : timings.all())
@@ -121,4 +151,5 @@ void mapsto::printTimings(const Timings &timings) {
     fprintf(stderr, "%9.1f ms %5.1f %%  %s\n", milliseconds,
             total ? 100 * milliseconds / total : 0, stage.c_str());
   fprintf(stderr, "%9.1f ms          total\n", total);
+  printKernelTimes(timings);
 }

@@ -38,7 +38,7 @@ std::unique_ptr<Loaded> loadCode(Model &model, Compiled &compiled);
 /// False on failure, with the errors printed.
 bool printPhase(Model &model, Phase phase, llvm::raw_ostream &out);
 
-/// "--time": one line a stage, to stderr.
+/// "--time": one line a stage and one a kernel, to stderr.
 void printTimings(const Timings &timings);
 
 } // namespace mapsto
