@@ -21,12 +21,18 @@ Busy::~Busy() {
     busy.fetch_sub(1, std::memory_order_relaxed);
 }
 
-int spareThreads(int threads) {
+static int knownCores() {
   int known = cores.load(std::memory_order_relaxed);
   if (known == 0)
     cores.store(known = availableCores(), std::memory_order_relaxed);
-  int most = threads > known ? threads : known;
-  int spare = most - busy.load(std::memory_order_relaxed);
+  return known;
+}
+
+int idleCores() { return knownCores() - busy.load(std::memory_order_relaxed); }
+
+int spareThreads(int threads) {
+  int beyond = threads - knownCores();
+  int spare = idleCores() + (beyond > 0 ? beyond : 0);
   return spare < threads - 1 ? (spare > 0 ? spare : 0) : threads - 1;
 }
 

@@ -21,6 +21,9 @@ public:
   Busy &operator=(const Busy &) = delete;
 };
 
+/// Cores that no busy thread needs; below 0 where more are busy than there are.
+int idleCores();
+
 /// How many threads may come to help this one, which is busy, where it is to
 /// have `threads` in all: so many that no more are busy than there are cores,
 /// or than were asked for.

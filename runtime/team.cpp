@@ -1,5 +1,6 @@
 #include "runtime/team.h"
 
+#include "runtime/busy.h"
 #include "runtime/thread_pool.h"
 #include "runtime/waiting.h"
 
@@ -19,8 +20,6 @@ constexpr int kSpins = 1000;
 constexpr int64_t kTooLong = 1'000'000;
 constexpr int64_t kQuiet = 20'000'000;
 
-/// Threads that are in a team now, in the whole process.
-std::atomic<int> busy{0};
 std::atomic<int64_t> quietUntil{0};
 
 /// Waits until `done`; returns for how long if that was long, else 0.
@@ -39,7 +38,6 @@ template <typename Done> int64_t waitFor(Done done) {
 struct Team {
   MemberFn fn;
   void *context;
-  int cores; ///< of the machine
   int limit; ///< members at most from the next step on
   /// Number of the round in the upper half, and below, who is in it: the
   /// members before `mask`, and whether more may come. Only the caller writes.
@@ -113,40 +111,37 @@ void arrive(mapsto_kernel_context *context, int64_t next) {
 /// A worker's time in a team: it waits for a step to begin with, if the caller
 /// takes it in.
 void join(Team &team) {
-  if (busy.fetch_add(1, std::memory_order_relaxed) < team.cores) {
-    Seat seat;
-    seat.team = &team;
-    seat.context.arrive = arrive;
-    seat.context.member = team.came.fetch_add(1, std::memory_order_release) + 1;
-    uint64_t word;
-    waitFor([&] {
-      word = team.round.load(std::memory_order_acquire);
-      return (word & kClosed) || int64_t(word & kMembers) > seat.context.member;
-    });
-    seat.take(word);
-    seat.context.step = team.step.load(std::memory_order_relaxed);
-    if (!seat.context.left)
-      team.fn(team.context, &seat.context);
-  }
-  busy.fetch_sub(1, std::memory_order_relaxed);
+  if (idleCores() < 0) // other sessions began to run
+    return;
+  Seat seat;
+  seat.team = &team;
+  seat.context.arrive = arrive;
+  seat.context.member = team.came.fetch_add(1, std::memory_order_release) + 1;
+  uint64_t word;
+  waitFor([&] {
+    word = team.round.load(std::memory_order_acquire);
+    return (word & kClosed) || int64_t(word & kMembers) > seat.context.member;
+  });
+  seat.take(word);
+  seat.context.step = team.step.load(std::memory_order_relaxed);
+  if (!seat.context.left)
+    team.fn(team.context, &seat.context);
 }
 
 /// The caller's.
 void captain(Team &team) {
-  busy.fetch_add(1, std::memory_order_relaxed);
   Seat seat;
   seat.team = &team;
   seat.context.arrive = arrive;
   team.fn(team.context, &seat.context);
   team.round.store((uint64_t(seat.round + 1) << 32) | kClosed | 1,
                    std::memory_order_release);
-  busy.fetch_sub(1, std::memory_order_relaxed);
 }
 
 } // namespace
 
 int runTeam(int members, MemberFn fn, void *context) {
-  Team team{fn, context, availableCores(), members};
+  Team team{fn, context, members};
   gather(
       members,
       [](void *context, int lane, int64_t, int64_t) {
@@ -161,8 +156,9 @@ int teamSize(int threads) {
   if (threads <= 1 ||
       nanoseconds() < quietUntil.load(std::memory_order_relaxed))
     return 1;
-  int cores = availableCores();
+  int cores = 1 + idleCores(); // this thread is busy
   int size = threads < cores ? threads : cores;
+  size = size > 1 ? size : 1;
   return size < MAPSTO_MAX_TEAM ? size : MAPSTO_MAX_TEAM;
 }
 
