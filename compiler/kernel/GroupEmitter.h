@@ -29,6 +29,12 @@ Dim gridOfLoops(const Group &group);
 void emitLoops(KernelEmitter &e, const Group &group,
                llvm::ArrayRef<Buffer> results, mlir::Value begin,
                mlir::Value end);
+/// A pointwise group's transpose of an input whose rows do not lie along the
+/// result's; null where there is none, or more than emitTransposed can do.
+TransposeOp transposedRead(const Group &group);
+Dim gridOfTransposed(TransposeOp op);
+void emitTransposed(KernelEmitter &e, const Group &group, TransposeOp op,
+                    const Buffer &result, mlir::Value begin, mlir::Value end);
 /// Within an item of the grid, whose rows were just emitted: has the second of
 /// several passes over an input's row ask for the next item's row.
 void prefetchNextRows(KernelEmitter &e, mlir::Block *item,

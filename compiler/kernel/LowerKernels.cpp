@@ -29,6 +29,8 @@ Dim gridOf(const Group &group, const Machine &machine) {
   case KernelKind::map:
   case KernelKind::row:
   case KernelKind::conv:
+    if (TransposeOp transpose = transposedRead(group))
+      return gridOfTransposed(transpose);
     return gridOfLoops(group);
   case KernelKind::matmul:
     return gridOfMatmul(group, machine);
@@ -54,6 +56,8 @@ void emitGroup(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   case KernelKind::map:
   case KernelKind::row:
   case KernelKind::conv:
+    if (TransposeOp transpose = transposedRead(group))
+      return emitTransposed(e, group, transpose, results[0], begin, end);
     return emitLoops(e, group, results, begin, end);
   case KernelKind::matmul:
     return emitMatmul(e, group, results, begin, end);
@@ -138,7 +142,9 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     e.context = *argument++;
 
     Group group = groupOfKernel(kernel);
-    if (group.kind == KernelKind::map || group.kind == KernelKind::row)
+    // A strip's rows would each need a place in the write-combining buffers.
+    if ((group.kind == KernelKind::map || group.kind == KernelKind::row) &&
+        !transposedRead(group))
       e.streamTo(results[0]);
     emitGroup(e, group, results, begin, end);
     e.endStream();

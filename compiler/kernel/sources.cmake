@@ -9,6 +9,7 @@ list(APPEND compiler_sources
   kernel/EmitMatmul.cpp
   kernel/EmitScan.cpp
   kernel/EmitScanMatmul.cpp
+  kernel/EmitTransposed.cpp
   kernel/IndexArithmetic.cpp
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
