@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import math
+import re
 import statistics
 import sys
 import tempfile
@@ -77,12 +78,31 @@ def run_row(row, workers, limits, options):
                          limits.shortest(row), error, error <= TOLERANCE)
 
 
+def positive(kind):
+    def parse(text):
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"  # in argparse's message
+    return parse
+
+
+def pattern(text):
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"`{text}` is no regular expression: {error}") from None
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench-peers", description=__doc__)
-    parser.add_argument("filter", nargs="?", default="", help="a regular expression: rows to run (default: all)")
-    parser.add_argument("--threads", type=int, action="append", help="may be repeated (default: 1, then 2)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often every participant is timed (default: 5)")
-    parser.add_argument("--window", type=float, default=120, help="milliseconds of one timing (default: 120)")
+    parser.add_argument("filter", nargs="?", default="", type=pattern, help="a regular expression: rows to run (default: all)")
+    parser.add_argument("--threads", type=positive(int), action="append", help="may be repeated (default: 1, then 2)")
+    parser.add_argument("--rounds", type=positive(int), default=5, help="how often every participant is timed (default: 5)")
+    parser.add_argument("--window", type=positive(float), default=120, help="milliseconds of one timing (default: 120)")
     parser.add_argument("--markdown", metavar="FILE", help="also write the table there")
     parser.add_argument("--machine", default=report.machine(), help="how the table calls the machine")
     parser.add_argument("--list", action="store_true", help="print the rows' names")
