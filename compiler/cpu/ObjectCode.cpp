@@ -181,6 +181,7 @@ mapsto::makeObjectCode(mlir::ModuleOp module, const ManifestModel *manifest,
   code->setDataLayout(machine->createDataLayout());
   code->setPICLevel(llvm::PICLevel::BigPIC);
   prepareFunctions(*code, target, /*hideKernels=*/manifest != nullptr);
+  widenHalf(*code, target);
   if (manifest) {
     llvm::SmallVector<llvm::Constant *> kernels; // in the manifest's order
     for (const ManifestKernel &kernel : manifest->kernels) {

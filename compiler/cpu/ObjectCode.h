@@ -18,6 +18,10 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace mapsto {
 
 enum class CodeForm { Object, Assembly, LlvmText };
@@ -40,6 +44,10 @@ std::string identifierOf(llvm::StringRef model);
 /// Names of the symbols of a model of this name.
 std::string imageSymbol(llvm::StringRef model);
 std::string weightsSymbol(llvm::StringRef model);
+
+/// Writes conversions from f16 to f32 as arithmetic on whole vectors where the
+/// target has no instruction: LLVM would call a function for each element.
+void widenHalf(llvm::Module &module, const Target &target);
 
 /// Code for `module`, which is left as it is. `manifest` may be null: code
 /// alone, of all the functions. Failure is a defect of the compiler, reported

@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   cpu/ApproximateMath.cpp
   cpu/EntryPoints.cpp
   cpu/ExponentialFormulas.cpp
+  cpu/HalfToFloat.cpp
   cpu/Jit.cpp
   cpu/KernelTimes.cpp
   cpu/ObjectCode.cpp

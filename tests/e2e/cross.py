@@ -44,6 +44,17 @@ class Emulated(Test):
                     data += ["--expect", f"{value}=@{folder}/out.{value}.npy"]
                 self.succeed(self.emulate(program, *data))
 
+    def test_narrow_weights(self):
+        """Weights in fewer bits, widened here as there."""
+        folder = GOLDEN / "seq_model"
+        x = ["--input", f"x=@{folder}/in.x.npy"]
+        for narrow in ("f16", "bf16", "int8"):
+            options = ["--weights", folder / "weights.safetensors", "--quantize", narrow]
+            native = self.folder / "y.npy"
+            self.succeed(mapsto("run", MODELS / "seq_model.mto", *options, *x, "--output", f"y=@{native}"))
+            program = self.compile(MODELS / "seq_model.mto", *options)
+            self.succeed(self.emulate(program, *x, "--expect", f"y=@{native}"))
+
     def test_top_values(self):
         """Choices are the same choices: top values, their places, and a mask by comparison."""
         model = self.folder / "top.mto"

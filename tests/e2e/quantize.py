@@ -7,7 +7,7 @@ import re
 import struct
 import unittest
 
-from support import GOLDEN, MAPSTO, MODELS, Test, mapsto, run, safetensors
+from support import GOLDEN, MAPSTO, MODELS, Test, mapsto, run, safetensors, write_npy
 
 LAYERS = """
 model Layers {
@@ -149,6 +149,25 @@ class Quantize(Test):
             self.assertEqual(self.succeed(mapsto("compile", self.model, "--weights", file, "-o", out)).stdout, "")
             saved = wide.stat().st_size - out.stat().st_size
             self.assertGreater(saved, 2 * (360 + 5200) - 4096)
+
+    def test_every_f16(self):
+        """All of them are widened right, whatever instructions there are."""
+        model = self.folder / "widen.mto"
+        model.write_text("model Widen {\n  (x: f16[N]) -> (y: f32[N]) { y = cast(x, f32) }\n}\n")
+        bits = range(1 << 16)
+        every = struct.pack(f"<{len(bits)}H", *bits)
+        write_npy(self.folder / "x.npy", [len(bits)], bits, "<u2")
+        data = (self.folder / "x.npy").read_bytes()
+        (self.folder / "x.npy").write_bytes(data.replace(b"<u2", b"<f2"))
+        out = self.folder / "y.npy"
+        for cpu in ("native", "x86-64-v2", "x86-64-v3"):
+            self.succeed(mapsto("run", model, "--cpu", cpu, "--input", f"x=@{self.folder / 'x.npy'}",
+                                "--output", f"y=@{out}"))
+            for got, (expected,) in zip(read_npy(out), struct.iter_unpack("<e", every)):
+                if math.isnan(expected):
+                    self.assertTrue(math.isnan(got))
+                else:
+                    self.assertEqual((got, math.copysign(1, got)), (expected, math.copysign(1, expected)))
 
     def test_golden_models(self):
         """Trained-like weights: the whole model against itself, interpreted."""
