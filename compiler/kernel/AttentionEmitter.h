@@ -136,6 +136,9 @@ private:
 
   void emitQueryBlock();
 
+  /// The first key that does not come before the bound, or the number of keys.
+  mlir::Value keyBound(const KeyBound &bound);
+
   /// The keys that the mask can leave to any query of the block.
   Range visibleKeys();
 

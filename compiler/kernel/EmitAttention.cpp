@@ -11,8 +11,8 @@
 //
 // and at the end O / l. Nothing of size L x S exists but the weights, if they
 // are asked for. (Milakov and Gimelshein, arXiv:1805.02867; Dao et al.,
-// arXiv:2205.14135.) Blocks of keys that a causal or windowed mask removes
-// altogether are not visited.
+// arXiv:2205.14135.) Blocks of keys that a causal or windowed mask or lengths
+// remove altogether are not visited.
 //
 //===----------------------------------------------------------------------===//
 
@@ -81,7 +81,10 @@ AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
       dotScore && normalizer == Normalizer::softmax && op.getModify().empty();
   // With the weights asked for, every one of them is written.
   if (!op.getMask().empty() && !weights && normalizer != Normalizer::sparsemax)
-    bounds = analyzeMask(op.getMask());
+    // Rows of one item may be of several heads.
+    bounds =
+        analyzeMask(op.getMask(), grid.group == Dim(1) ? batchDims.size()
+                                                       : batchDims.size() - 1);
 }
 
 void AttentionEmitter::emit(Value begin, Value end) {
@@ -276,8 +279,30 @@ void AttentionEmitter::emitQueryBlock() {
   finish();
 }
 
+Value AttentionEmitter::keyBound(const KeyBound &bound) {
+  // What the region reports is reported only where there are pairs to ask for.
+  Type i64 = e.b.getI64Type();
+  Value some = e.less(e.idx(0), e.dim(keys));
+  Value value = e.branch(
+      some, i64,
+      [&]() -> SmallVector<Value> {
+        KernelEmitter::HoistLimit limit(e);
+        givePositions(op.getMask().front(), 0, e.idx(0), e.uniform(0));
+        return {e.element(bound.value, {})};
+      },
+      [&]() -> SmallVector<Value> { return {e.constant(i64, 0)}; })[0];
+  // Clamped before anything is taken from it, so that nothing overflows.
+  Value least = e.dim(bound.shift), most = e.add(least, e.dim(keys));
+  Value at = arith::MaxSIOp::create(e.b, e.fromInteger(value).value, least);
+  return e.sub(e.minIndex(at, most), least);
+}
+
 AttentionEmitter::Range AttentionEmitter::visibleKeys() {
   Range range{e.idx(0), e.dim(keys)};
+  for (const KeyBound &end : bounds.ends)
+    range.end = e.minIndex(range.end, keyBound(end));
+  for (const KeyBound &begin : bounds.begins)
+    range.begin = arith::MaxSIOp::create(e.b, range.begin, keyBound(begin));
   Range own = queriesOf(e.idx(0), rows);
   for (const Dim &ahead : bounds.ahead) {
     Value end = e.add(e.add(own.end, e.dim(ahead)), e.idx(1));

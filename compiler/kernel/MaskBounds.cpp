@@ -45,21 +45,99 @@ std::optional<Linear> linearize(Value v, Value i, Value j) {
   return std::nullopt;
 }
 
+/// Whether a value of the region is the same in all rows of an item.
+bool isShared(Value v, Block &mask, size_t sharedArguments,
+              DenseSet<Value> &known) {
+  if (auto argument = dyn_cast<BlockArgument>(v))
+    return argument.getOwner() != &mask ||
+           argument.getArgNumber() < sharedArguments;
+  Operation *op = v.getDefiningOp();
+  if (op->getBlock() != &mask || known.contains(v))
+    return true;
+  bool all = op->getNumRegions() == 0 &&
+             llvm::all_of(op->getOperands(), [&](Value operand) {
+               return isShared(operand, mask, sharedArguments, known);
+             });
+  if (all)
+    known.insert(v);
+  return all;
+}
+
+ComparePredicate swapped(ComparePredicate predicate) {
+  switch (predicate) {
+  case ComparePredicate::le:
+    return ComparePredicate::ge;
+  case ComparePredicate::lt:
+    return ComparePredicate::gt;
+  case ComparePredicate::ge:
+    return ComparePredicate::le;
+  case ComparePredicate::gt:
+    return ComparePredicate::lt;
+  case ComparePredicate::eq:
+  case ComparePredicate::ne:
+    return predicate;
+  }
+  llvm_unreachable("every predicate is listed");
+}
+
+/// j + constant against a value.
+bool collectKeyBound(ComparePredicate predicate, const Dim &constant,
+                     Value value, MaskBounds &bounds) {
+  Dim before = constant - Dim(1);
+  switch (predicate) {
+  case ComparePredicate::le:
+    bounds.ends.push_back({value, before});
+    return true;
+  case ComparePredicate::lt:
+    bounds.ends.push_back({value, constant});
+    return true;
+  case ComparePredicate::ge:
+    bounds.begins.push_back({value, constant});
+    return true;
+  case ComparePredicate::gt:
+    bounds.begins.push_back({value, before});
+    return true;
+  case ComparePredicate::eq:
+    bounds.ends.push_back({value, before});
+    bounds.begins.push_back({value, constant});
+    return true;
+  case ComparePredicate::ne:
+    return false;
+  }
+  llvm_unreachable("every predicate is listed");
+}
+
 /// Whether the bounds say all that the condition does.
-bool collect(Value condition, Value i, Value j, MaskBounds &bounds) {
+bool collect(Value condition, Block &mask, size_t sharedArguments,
+             MaskBounds &bounds) {
   Operation *op = condition.getDefiningOp();
   if (!op)
     return false;
   if (isa<AndOp>(op)) {
-    bool left = collect(op->getOperand(0), i, j, bounds);
-    bool right = collect(op->getOperand(1), i, j, bounds);
+    bool left = collect(op->getOperand(0), mask, sharedArguments, bounds);
+    bool right = collect(op->getOperand(1), mask, sharedArguments, bounds);
     return left && right;
   }
   auto compare = dyn_cast<CompareOp>(op);
   if (!compare)
     return false;
+  unsigned count = mask.getNumArguments();
+  Value i = mask.getArgument(count - 2), j = mask.getArgument(count - 1);
   auto x = linearize(compare.getLhs(), i, j);
   auto y = linearize(compare.getRhs(), i, j);
+  auto isKey = [](const std::optional<Linear> &v) {
+    return v && v->query == 0 && v->key == 1;
+  };
+  auto shared = [&](Value v) {
+    DenseSet<Value> known;
+    return isShared(v, mask, sharedArguments, known);
+  };
+  if (isKey(x) && shared(compare.getRhs()))
+    return collectKeyBound(compare.getPredicate(), x->constant,
+                           compare.getRhs(), bounds);
+  if (isKey(y) && shared(compare.getLhs()))
+    return collectKeyBound(swapped(compare.getPredicate()), y->constant,
+                           compare.getLhs(), bounds);
   if (!x || !y)
     return false;
   // As: query * i + key * j + constant >= 0.
@@ -94,13 +172,11 @@ bool collect(Value condition, Value i, Value j, MaskBounds &bounds) {
 
 } // namespace
 
-MaskBounds analyzeMask(Region &mask) {
+MaskBounds analyzeMask(Region &mask, size_t sharedArguments) {
   MaskBounds bounds;
   Block &block = mask.front();
-  unsigned count = block.getNumArguments();
-  bounds.exact = collect(block.getTerminator()->getOperand(0),
-                         block.getArgument(count - 2),
-                         block.getArgument(count - 1), bounds);
+  bounds.exact = collect(block.getTerminator()->getOperand(0), block,
+                         sharedArguments, bounds);
   return bounds;
 }
 
