@@ -11,11 +11,13 @@
 // What is counted: an element computed is one operation, a multiply-add two;
 // moving elements is none; every input and result crosses memory once. These
 // are the model's own operations: what a kernel pads or computes twice is not
-// among them.
+// among them, nor are pairs of a query and a key that a causal or windowed mask
+// leaves out.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Passes.h"
+#include "compiler/kernel/MaskBounds.h"
 
 namespace mapsto {
 
@@ -38,10 +40,43 @@ Dim flopsOf(Region &region);
 /// softmax of a score: its maximum, the difference, exp, the sum, the quotient.
 constexpr int64_t kFlopsPerWeight = 5;
 
+/// The sum of i + first, where that is above 0, over i in [0, count).
+Dim sumAboveZero(const Dim &first, const Dim &count) {
+  auto upTo = [](const Dim &last) { // 1 + 2 + ... + last
+    Dim n = Dim::max(last, 0);
+    return Dim::floorDiv(n * (n + Dim(1)), 2);
+  };
+  return upTo(first + count - Dim(1)) - upTo(first - Dim(1));
+}
+
+/// Over all queries, how many of the keys lie at positions below i + first.
+Dim keysBelow(const Dim &first, const Dim &queries, const Dim &keys) {
+  return sumAboveZero(first, queries) - sumAboveZero(first - keys, queries);
+}
+
+/// Pairs of a query and a key, in one head, that the mask's bounds leave.
+Dim pairsOf(AttentionOp op, const Dim &queries, const Dim &keys) {
+  Dim pairs = queries * keys;
+  if (op.getMask().empty())
+    return pairs;
+  MaskBounds bounds = analyzeMask(op.getMask(), /*sharedArguments=*/0);
+  auto nearest = [](ArrayRef<Dim> all) {
+    Dim least = all.front();
+    for (const Dim &other : all.drop_front())
+      least = Dim::min(least, other);
+    return least;
+  };
+  if (!bounds.ahead.empty())
+    pairs = keysBelow(nearest(bounds.ahead) + Dim(1), queries, keys);
+  if (!bounds.behind.empty())
+    pairs = pairs - keysBelow(Dim(0) - nearest(bounds.behind), queries, keys);
+  return pairs;
+}
+
 Dim flopsOf(AttentionOp op) {
   Dims query = dimsOf(op.getQueries()[0]), key = dimsOf(op.getKeys()[0]);
-  Dim keys = key[key.size() - 2];
-  Dim pairs = numElements(ArrayRef(query).drop_back()) * keys;
+  Dim pairs = numElements(ArrayRef(query).drop_back(2)) *
+              pairsOf(op, query[query.size() - 2], key[key.size() - 2]);
   Dim pair =
       op.getScore().empty() ? Dim(2) * query.back() : flopsOf(op.getScore());
   pair += flopsOf(op.getModify()) + flopsOf(op.getMask());

@@ -36,3 +36,22 @@ mapsto.kernel @attend attention : (tensor<?x4xf32, #mapsto.dims<"L", "4">>, tens
   }
   mapsto.yield %0 : tensor<?x2xf32, #mapsto.dims<"L", "2">>
 }
+
+// Pairs that a mask of positions leaves out are not counted: of 7 queries and 3
+// keys, 6 pairs are at most one step apart, no key ahead of its query.
+// CHECK: mapsto.kernel @window attention attributes {{{.*}}mapsto.flops = "1200"}
+mapsto.kernel @window attention : (tensor<8x7x4xf32>, tensor<8x3x4xf32>) -> tensor<8x7x4xf32> {
+^bb0(%q: tensor<8x7x4xf32>, %k: tensor<8x3x4xf32>):
+  %w = mapsto.constant dense<2> : tensor<i64>
+  %0 = mapsto.attention queries(%q : tensor<8x7x4xf32>) keys(%k : tensor<8x3x4xf32>) value(%k : tensor<8x3x4xf32>) -> tensor<8x7x4xf32> score {
+  } modify {
+  } mask {
+  ^bb0(%h: tensor<i64>, %i: tensor<i64>, %j: tensor<i64>):
+    %1 = mapsto.compare le %j, %i : tensor<i64>
+    %2 = mapsto.sub %i, %j : tensor<i64>
+    %3 = mapsto.compare lt %2, %w : tensor<i64>
+    %4 = mapsto.and %1, %3 : tensor<i1>
+    mapsto.yield %4 : tensor<i1>
+  }
+  mapsto.yield %0 : tensor<8x7x4xf32>
+}
