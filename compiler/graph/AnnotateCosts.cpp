@@ -68,9 +68,11 @@ Dim pairsOf(AttentionOp op, const Dim &queries, const Dim &keys) {
   };
   if (!bounds.ahead.empty())
     pairs = keysBelow(nearest(bounds.ahead) + Dim(1), queries, keys);
-  if (!bounds.behind.empty())
-    pairs = pairs - keysBelow(Dim(0) - nearest(bounds.behind), queries, keys);
-  return pairs;
+  if (bounds.behind.empty())
+    return pairs;
+  // Where the bounds cross, they do for every query.
+  return Dim::max(
+      pairs - keysBelow(Dim(0) - nearest(bounds.behind), queries, keys), 0);
 }
 
 Dim flopsOf(AttentionOp op) {
