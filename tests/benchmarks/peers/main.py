@@ -20,8 +20,8 @@ from limits import Limits
 TOLERANCE = 1e-3
 # A peer so much slower than the best one after a round cannot become it.
 HOPELESS = 1.5
-# Until the threads of the one before sleep.
-PAUSE = 0.01
+# Until the threads of the one before sleep: ONNX Runtime's spin for tens of milliseconds.
+PAUSE = 0.1
 
 
 def prepared(candidates, workers):
