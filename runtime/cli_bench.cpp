@@ -1,15 +1,8 @@
 #include "runtime/cli_report.h"
 #include "runtime/session.h"
-
-#include <time.h>
+#include "runtime/waiting.h"
 
 namespace mapsto::runtime {
-
-static int64_t nanoseconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 namespace {
 

@@ -1,4 +1,4 @@
-//===- waiting.h - what a thread that waits needs ---------------*- C++ -*-===//
+//===- waiting.h - a clock, and how a thread waits --------------*- C++ -*-===//
 
 #ifndef MAPSTO_RUNTIME_WAITING_H
 #define MAPSTO_RUNTIME_WAITING_H

@@ -17,7 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Passes.h"
-#include "compiler/kernel/MaskBounds.h"
+#include "compiler/graph/MaskBounds.h"
 
 namespace mapsto {
 

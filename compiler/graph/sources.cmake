@@ -8,6 +8,7 @@ list(APPEND compiler_sources
   graph/HoistFromAttention.cpp
   graph/HoistFromScan.cpp
   graph/Hoisting.cpp
+  graph/MaskBounds.cpp
   graph/NoteSizeChecks.cpp
   graph/PackWeights.cpp
   graph/QuantizeWeights.cpp

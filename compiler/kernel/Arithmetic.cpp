@@ -143,32 +143,34 @@ Value KernelEmitter::fma(Value x, Value y, Value z) {
   return add(mul(x, y), z);
 }
 
-Value KernelEmitter::combine(ReduceKind kind, Value x, Value y) {
-  alike(x, y);
-  bool isFloat = isa<FloatType>(getElementTypeOrSelf(x));
+static vector::CombiningKind combiningKind(ReduceKind kind, Type elementType) {
+  bool isFloat = isa<FloatType>(elementType);
+  bool isBool = elementType.isInteger(1);
   switch (kind) {
   case ReduceKind::sum:
-    return isFloat ? arith::AddFOp::create(b, x, y).getResult() : add(x, y);
+    return vector::CombiningKind::ADD;
   case ReduceKind::prod:
-    return isFloat ? arith::MulFOp::create(b, x, y).getResult() : mul(x, y);
+    return vector::CombiningKind::MUL;
   case ReduceKind::max:
-    if (isFloat)
-      return arith::MaximumFOp::create(b, x, y);
-    return getElementTypeOrSelf(x).isInteger(1)
-               ? arith::OrIOp::create(b, x, y).getResult()
-               : arith::MaxSIOp::create(b, x, y).getResult();
+    return isFloat  ? vector::CombiningKind::MAXIMUMF
+           : isBool ? vector::CombiningKind::OR
+                    : vector::CombiningKind::MAXSI;
   case ReduceKind::min:
-    if (isFloat)
-      return arith::MinimumFOp::create(b, x, y);
-    return getElementTypeOrSelf(x).isInteger(1)
-               ? arith::AndIOp::create(b, x, y).getResult()
-               : arith::MinSIOp::create(b, x, y).getResult();
+    return isFloat  ? vector::CombiningKind::MINIMUMF
+           : isBool ? vector::CombiningKind::AND
+                    : vector::CombiningKind::MINSI;
   case ReduceKind::any:
-    return arith::OrIOp::create(b, x, y);
+    return vector::CombiningKind::OR;
   case ReduceKind::all:
-    return arith::AndIOp::create(b, x, y);
+    return vector::CombiningKind::AND;
   }
   llvm_unreachable("every kind is listed");
+}
+
+Value KernelEmitter::combine(ReduceKind kind, Value x, Value y) {
+  alike(x, y);
+  return vector::makeArithReduction(
+      b, b.getLoc(), combiningKind(kind, getElementTypeOrSelf(x)), x, y);
 }
 
 Value KernelEmitter::identity(ReduceKind kind, Type type) {
@@ -217,38 +219,12 @@ Value KernelEmitter::extremeLane(ReduceKind kind, Value v) {
 }
 
 Value KernelEmitter::combineLanes(ReduceKind kind, Value v) {
-  bool isFloat = isa<FloatType>(getElementTypeOrSelf(v));
-  bool isBool = getElementTypeOrSelf(v).isInteger(1);
-  vector::CombiningKind combining;
-  switch (kind) {
-  case ReduceKind::sum:
-    combining = vector::CombiningKind::ADD;
-    break;
-  case ReduceKind::prod:
-    combining = vector::CombiningKind::MUL;
-    break;
-  case ReduceKind::max:
-    combining = isFloat  ? vector::CombiningKind::MAXIMUMF
-                : isBool ? vector::CombiningKind::OR
-                         : vector::CombiningKind::MAXSI;
-    break;
-  case ReduceKind::min:
-    combining = isFloat  ? vector::CombiningKind::MINIMUMF
-                : isBool ? vector::CombiningKind::AND
-                         : vector::CombiningKind::MINSI;
-    break;
-  case ReduceKind::any:
-    combining = vector::CombiningKind::OR;
-    break;
-  case ReduceKind::all:
-    combining = vector::CombiningKind::AND;
-    break;
-  }
   // The order of a sum's terms is ours to choose: a tree over the lanes.
   auto flags = kind == ReduceKind::sum || kind == ReduceKind::prod
                    ? arith::FastMathFlags::reassoc
                    : arith::FastMathFlags::none;
-  return vector::ReductionOp::create(b, combining, v, flags);
+  return vector::ReductionOp::create(
+      b, combiningKind(kind, getElementTypeOrSelf(v)), v, flags);
 }
 
 Type KernelEmitter::accumulatorType(Type type) {

@@ -9,8 +9,8 @@
 #ifndef MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
 #define MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
 
+#include "compiler/graph/MaskBounds.h"
 #include "compiler/kernel/GroupEmitter.h"
-#include "compiler/kernel/MaskBounds.h"
 
 namespace mapsto {
 

@@ -13,7 +13,6 @@ list(APPEND compiler_sources
   kernel/IndexArithmetic.cpp
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
-  kernel/MaskBounds.cpp
   kernel/MatmulDots.cpp
   kernel/MatmulEpilogue.cpp
   kernel/MatmulOperands.cpp

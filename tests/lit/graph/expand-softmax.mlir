@@ -5,8 +5,10 @@
 // CHECK: %[[D:.*]] = mapsto.sub %arg0,
 // CHECK: %[[E:.*]] = mapsto.exp %[[D]] {mapsto.of_softmax}
 // CHECK: %[[S:.*]] = mapsto.reduce sum %[[E]] {axes = array<i64: 1>}
-// CHECK: mapsto.div %{{.*}}, %[[S]]
-// CHECK: mapsto.mul %{{.*}}, %[[E]]
+// CHECK: %[[I:.*]] = mapsto.div %{{.*}}, %[[S]]
+// CHECK: %[[R:.*]] = mapsto.reshape %[[I]]
+// CHECK: %[[Q:.*]] = mapsto.broadcast %[[R]]
+// CHECK: mapsto.mul %[[Q]], %[[E]]
 func.func @main(%x: tensor<2x3x4xf32>) -> tensor<2x3x4xf32> {
   %y = mapsto.softmax %x {axis = 1 : i64} : (tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
   return %y : tensor<2x3x4xf32>

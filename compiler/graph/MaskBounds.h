@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MAPSTO_COMPILER_KERNEL_MASKBOUNDS_H
-#define MAPSTO_COMPILER_KERNEL_MASKBOUNDS_H
+#ifndef MAPSTO_COMPILER_GRAPH_MASKBOUNDS_H
+#define MAPSTO_COMPILER_GRAPH_MASKBOUNDS_H
 
 #include "dialect/MapstoDialect.h"
 
@@ -39,4 +39,4 @@ MaskBounds analyzeMask(mlir::Region &mask, size_t sharedArguments);
 
 } // namespace mapsto
 
-#endif // MAPSTO_COMPILER_KERNEL_MASKBOUNDS_H
+#endif // MAPSTO_COMPILER_GRAPH_MASKBOUNDS_H

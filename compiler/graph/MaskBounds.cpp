@@ -1,6 +1,6 @@
 //===- MaskBounds.cpp - Which keys a mask can leave -----------------------===//
 
-#include "compiler/kernel/MaskBounds.h"
+#include "compiler/graph/MaskBounds.h"
 
 using namespace mlir;
 
