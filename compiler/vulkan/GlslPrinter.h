@@ -1,0 +1,101 @@
+//===- GlslPrinter.h - A kernel as the text of a shader ---------*- C++ -*-===//
+//
+// Prints a kernel in structured IR (scf, arith, math, memref, gpu) as GLSL that
+// reads as a person would have written it: a value that is used once is part of
+// its reader's expression, others are variables with the name of what they are,
+// and every run of statements says which line of the model it computes.
+//
+// One value a variable: the IR is scalar, an invocation of the shader is one
+// lane.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_COMPILER_VULKAN_GLSLPRINTER_H
+#define MAPSTO_COMPILER_VULKAN_GLSLPRINTER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+
+namespace mapsto {
+
+/// A piece of GLSL and how tightly its outermost operator binds.
+struct GlslExpression {
+  /// GLSL's operators, from the loosest on.
+  enum Binding {
+    Conditional,
+    LogicalOr,
+    LogicalXor,
+    LogicalAnd,
+    Or,
+    Xor,
+    And,
+    Equality,
+    Relational,
+    Shift,
+    Additive,
+    Multiplicative,
+    Unary,
+    Primary
+  };
+  std::string text;
+  Binding binding = Primary;
+};
+
+/// Writes the body of one function. What it needs at the head of the shader
+/// (extensions, helper functions) it collects.
+class GlslPrinter {
+public:
+  explicit GlslPrinter(llvm::raw_ostream &os) : os(os) {}
+
+  /// Names a value that is declared outside of the body: a buffer, a size.
+  void name(mlir::Value value, llvm::StringRef name);
+  /// A name like `hint` that nothing else has.
+  std::string freshName(llvm::StringRef hint);
+  void printBody(mlir::Block &body, unsigned indent);
+
+  /// "float", "int64_t", ...; notes the extension that it needs.
+  std::string typeName(mlir::Type type);
+
+  /// Helper functions, by name, in the order of their first use.
+  llvm::MapVector<llvm::StringRef, llvm::StringRef> helpers;
+  llvm::StringSet<> extensions;
+
+private:
+  // GlslExpressions.cpp
+  GlslExpression expression(mlir::Operation *op);
+  GlslExpression expression(mlir::Value value);
+  std::string operand(mlir::Value value, GlslExpression::Binding atLeast);
+  GlslExpression binary(llvm::StringRef symbol, GlslExpression::Binding binding,
+                        mlir::Operation *op);
+  GlslExpression call(llvm::StringRef function, mlir::Operation *op);
+  GlslExpression helper(llvm::StringRef name, mlir::Operation *op);
+  GlslExpression compare(mlir::Operation *op);
+  GlslExpression constant(mlir::Attribute value);
+  GlslExpression element(mlir::Value memref, mlir::Value position);
+
+  // GlslPrinter.cpp
+  bool isInline(mlir::Operation *op);
+  void statement(mlir::Operation &op);
+  void assignResult(mlir::Operation &op);
+  void assign(mlir::ValueRange targets, mlir::ValueRange values);
+  bool readsOneOf(mlir::Value value, mlir::ValueRange variables);
+  std::string declare(mlir::Value value, llvm::StringRef hint);
+  void block(mlir::Block &body);
+  void place(mlir::Location loc);
+  llvm::raw_ostream &line();
+
+  llvm::raw_ostream &os;
+  unsigned depth = 0;
+  llvm::DenseMap<mlir::Value, std::string> names;
+  llvm::StringSet<> taken;
+  llvm::DenseMap<mlir::Operation *, bool> inlined;
+  std::string lastPlace;
+};
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_VULKAN_GLSLPRINTER_H

@@ -1,0 +1,11 @@
+list(APPEND compiler_sources
+  vulkan/CompileGlsl.cpp
+  vulkan/GlslExpressions.cpp
+  vulkan/GlslPrinter.cpp
+)
+# GLSL's reference compiler, and what checks and prints SPIR-V.
+find_package(Threads REQUIRED) # which glslang asks for without saying so
+find_package(glslang REQUIRED CONFIG)
+find_package(SPIRV-Tools REQUIRED CONFIG)
+list(APPEND compiler_libraries glslang::glslang glslang::SPIRV glslang::glslang-default-resource-limits
+     SPIRV-Tools-static)
