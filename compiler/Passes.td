@@ -67,6 +67,14 @@ def AnnotateCosts : Pass<"mapsto-annotate-costs", "::mlir::ModuleOp"> {
 // kernels -> loops -> llvm
 //===----------------------------------------------------------------------===//
 
+def LowerToShaders : Pass<"mapsto-lower-to-shaders", "::mlir::ModuleOp"> {
+  let summary = "Write each kernel as what every invocation of a compute shader does";
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
 def LowerKernels : Pass<"mapsto-lower-kernels", "::mlir::ModuleOp"> {
   let summary = "Write each kernel as tiled loops on vectors and one-dimensional buffers";
   let dependentDialects = [

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -31,7 +32,7 @@ using namespace mlir;
 using namespace mapsto;
 
 static constexpr llvm::StringLiteral kPhaseNames[] = {
-    "graph", "optimized", "kernels", "loops", "llvm", "asm"};
+    "graph", "optimized", "kernels", "loops", "llvm", "asm", "glsl", "spirv"};
 
 llvm::StringRef mapsto::phaseName(Phase phase) {
   return kPhaseNames[int(phase)];
@@ -122,12 +123,19 @@ void mapsto::addLlvmPasses(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+void mapsto::addShaderPasses(OpPassManager &pm) {
+  pm.addPass(createLowerToShaders());
+  pm.addPass(createApproximateMath());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
 void mapsto::registerDialects(DialectRegistry &registry) {
-  registry
-      .insert<MapstoDialect, affine::AffineDialect, arith::ArithDialect,
-              cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect,
-              LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
-              scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  registry.insert<MapstoDialect, affine::AffineDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                  index::IndexDialect, LLVM::LLVMDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, ub::UBDialect,
+                  vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }

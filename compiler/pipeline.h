@@ -20,9 +20,9 @@
 
 namespace mapsto {
 
-enum class Phase { Graph, Optimized, Kernels, Loops, Llvm, Asm };
+enum class Phase { Graph, Optimized, Kernels, Loops, Llvm, Asm, Glsl, Spirv };
 
-/// "graph", "optimized", "kernels", "loops", "llvm", "asm".
+/// "graph", "optimized", "kernels", "loops", "llvm", "asm", "glsl", "spirv".
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
@@ -36,6 +36,9 @@ void addLoopPasses(mlir::OpPassManager &pm, const Target &target);
 /// loops -> llvm: the LLVM dialect. `@main` must be gone by then: the manifest
 /// has taken its place.
 void addLlvmPasses(mlir::OpPassManager &pm);
+
+/// kernels -> shaders: what each invocation does, in structured IR.
+void addShaderPasses(mlir::OpPassManager &pm);
 
 /// Every dialect that a module may hold in some phase, and its translation.
 void registerDialects(mlir::DialectRegistry &registry);

@@ -119,7 +119,7 @@ void AttentionEmitter::finishHard(Value row) {
   Value found = arith::CmpIOp::create(e.b, arith::CmpIPredicate::sge, key,
                                       e.constant(e.b.getI64Type(), 0));
   e.when(found, [&] {
-    Index at = e.fromInteger(key);
+    Index at = e.fromInteger(key, /*varies=*/false);
     e.laneLoop(features, [&](Index d) {
       Value v = e.elementVector(op.getValue(), with(valueBatch, at, d));
       e.store(e.convert(v, type), output, {rowIndex(row), d});

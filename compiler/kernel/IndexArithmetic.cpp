@@ -45,7 +45,9 @@ Value KernelEmitter::outermost(char operation, Value x, Value y) {
 }
 
 Value KernelEmitter::indexVector(Index x) {
-  VectorType type = vectorOf(b.getIndexType());
+  if (machine.lanesAreInvocations)
+    return x.value;
+  Type type = vectorOf(b.getIndexType());
   switch (x.kind) {
   case Index::Vector:
     return x.value;
@@ -112,11 +114,10 @@ Value KernelEmitter::toInteger(Index x, Type type) {
   return arith::IndexCastOp::create(b, vectorOf(type), indexVector(x));
 }
 
-Index KernelEmitter::fromInteger(Value v) {
-  if (isVector(v))
-    return {arith::IndexCastOp::create(b, vectorOf(b.getIndexType()), v),
-            Index::Vector};
-  return uniform(arith::IndexCastOp::create(b, b.getIndexType(), v));
+Index KernelEmitter::fromInteger(Value v, bool varies) {
+  Type type = isVector(v) ? vectorOf(b.getIndexType()) : b.getIndexType();
+  return {arith::IndexCastOp::create(b, type, v),
+          varies ? Index::Vector : Index::Uniform};
 }
 
 Indices KernelEmitter::delinearize(Index linear, ArrayRef<Dim> dims) {
@@ -199,7 +200,8 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
     Value bad =
         arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, limit);
     report(bad, tensor.getLoc(), at, limit);
-    return fromInteger(arith::SelectOp::create(b, bad, zero, wrapped));
+    return fromInteger(arith::SelectOp::create(b, bad, zero, wrapped),
+                       machine.lanesAreInvocations && varies(indices));
   }
   Value zeros = splat(zero), counts = splat(count);
   Value negative =
@@ -214,7 +216,7 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
   Value shown = combineLanes(
       ReduceKind::max, arith::SelectOp::create(b, bad, at, splat(lowest)));
   report(any, tensor.getLoc(), shown, limit);
-  return fromInteger(arith::SelectOp::create(b, bad, zeros, wrapped));
+  return fromInteger(arith::SelectOp::create(b, bad, zeros, wrapped), true);
 }
 
 } // namespace mapsto

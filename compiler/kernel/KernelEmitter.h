@@ -61,6 +61,8 @@ struct Buffer {
 /// What an element is in memory: bool is i8, and bf16 its bits, since few
 /// targets have instructions on it.
 mlir::Type storedType(mlir::Type elementType);
+/// The memory that a tensor is handed to a kernel in: memref<?xT>.
+mlir::MemRefType bufferType(mlir::Type tensor);
 
 /// What loops are shaped by: the target's vectors and a core's data caches.
 struct Machine {
@@ -74,6 +76,10 @@ struct Machine {
   /// Rows of a register tile: with two vectors a row, the accumulators and the
   /// panel's vectors fill the registers (6 x 16 on AVX2: 12 + 2 of 16).
   int64_t tileRows() const { return registers >= 32 ? 12 : 6; }
+  /// The lanes are the invocations of a workgroup instead: a value that varies
+  /// over them is a scalar in each. Where lanes come together (combineLanes),
+  /// all of them must be.
+  bool lanesAreInvocations = false;
 };
 
 class KernelEmitter {
@@ -131,7 +137,10 @@ public:
   bool isVector(mlir::Value v) {
     return llvm::isa<mlir::VectorType>(v.getType());
   }
-  mlir::VectorType vectorOf(mlir::Type elementType) {
+  /// The type of a value that varies over the lanes.
+  mlir::Type vectorOf(mlir::Type elementType) {
+    if (machine.lanesAreInvocations)
+      return elementType;
     return mlir::VectorType::get({lanes}, elementType);
   }
   /// x and y made alike: both scalars or both vectors.
@@ -177,9 +186,10 @@ public:
   /// Quotient and remainder by a size.
   std::pair<Index, Index> divIndex(Index x, const Dim &divisor);
   mlir::Value indexVector(Index x);
-  /// The index as an i64 scalar or vector, and back.
+  /// The index as an i64 scalar or vector, and back; `varies` says whether it
+  /// differs from lane to lane.
   mlir::Value toInteger(Index x, mlir::Type elementType);
-  Index fromInteger(mlir::Value v);
+  Index fromInteger(mlir::Value v, bool varies);
   /// The indices of a row-major position.
   Indices delinearize(Index linear, llvm::ArrayRef<Dim> dims);
   /// A condition on an index: `x < bound`, scalar or vector of i1.
@@ -245,6 +255,8 @@ public:
   /// Runs `body` with all lanes switched on.
   void unmasked(llvm::function_ref<void()> body);
   mlir::Value currentMask() const { return scopes.back().mask; }
+  /// Lanes that are invocations: which one this is, and how many there are.
+  mlir::Value invocation(), invocations();
   /// Forgets what was remembered: memory it was read from has changed.
   void forget();
 
@@ -345,11 +357,13 @@ private:
     int64_t alignment = 0;
   } stream;
   std::vector<Scope> scopes;
+
   size_t hoistLimit = 0;
   mlir::Block *entry;
   mlir::Operation *preamble = nullptr;
   std::map<std::string, mlir::Value> dimValues;
   std::map<int64_t, mlir::Value> indexConstants;
+  mlir::Value thisInvocation, allInvocations;
 };
 
 /// The value of an op's result at `indices`, by the op's rule. Null for an op

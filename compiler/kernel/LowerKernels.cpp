@@ -82,11 +82,6 @@ void emitGroup(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
 
 namespace {
 
-MemRefType bufferType(Type tensor) {
-  Type element = cast<RankedTensorType>(tensor).getElementType();
-  return MemRefType::get({ShapedType::kDynamic}, storedType(element));
-}
-
 struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
   using LowerKernelsBase::LowerKernelsBase;
 

@@ -308,7 +308,7 @@ Value convolve(KernelEmitter &e, Value x, ArrayRef<Index> indices,
           Value w = e.convert(weight(c, k), accumulator);
           return e.fma(v, w, carried);
         };
-        if (!lanes && !e.isVector(counts))
+        if (!e.isVector(counts))
           return e.branch(
               counts, {carried.getType()},
               [&] { return SmallVector<Value>{term()}; },

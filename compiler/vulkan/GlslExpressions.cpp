@@ -168,9 +168,82 @@ GlslExpression GlslPrinter::call(StringRef function, Operation *op) {
   return {text + ")"};
 }
 
+/// Has a helper printed at the head of the shader, once.
+void GlslPrinter::need(const Twine &helper, std::string text) {
+  if (known.insert(helper.str()).second)
+    helpers.push_back(std::move(text));
+}
+
 GlslExpression GlslPrinter::helper(StringRef name, Operation *op) {
-  helpers.insert({name, helperText(name)});
+  need(name, helperText(name).str());
   return call(name, op);
+}
+
+/// A tree over the workgroup's invocations, in shared memory.
+GlslExpression GlslPrinter::allReduce(Operation *op) {
+  using Kind = gpu::AllReduceOperation;
+  auto reduce = cast<gpu::AllReduceOp>(op);
+  Type type = reduce.getType();
+  StringRef name, combine;
+  switch (*reduce.getOp()) {
+  case Kind::ADD:
+    name = "Sum", combine = "a + b";
+    break;
+  case Kind::MUL:
+    name = "Product", combine = "a * b";
+    break;
+  case Kind::MAXIMUMF:
+    name = "Max", combine = "a > b || a != a ? a : b";
+    break;
+  case Kind::MINIMUMF:
+    name = "Min", combine = "a < b || a != a ? a : b";
+    break;
+  case Kind::MAXSI:
+    name = "Max", combine = "max(a, b)";
+    break;
+  case Kind::MINSI:
+    name = "Min", combine = "min(a, b)";
+    break;
+  case Kind::OR:
+    name = "Any", combine = "a || b";
+    break;
+  case Kind::AND:
+    name = "All", combine = "a && b";
+    break;
+  default:
+    llvm_unreachable("a reduction that no kernel has");
+  }
+  std::string t = typeName(type);
+  std::string function = ("workgroup" + name).str();
+  std::string memory = "partial_" + t;
+  need(memory, "\nshared " + t + " " + memory + "[gl_WorkGroupSize.x];\n");
+  need(function + t,
+       "\n// What all invocations of the workgroup have, combined.\n" + t +
+           " " + function + "(" + t + " x) {\n" +
+           "  const uint i = gl_LocalInvocationID.x;\n"
+           "  barrier();\n"
+           "  " +
+           memory +
+           "[i] = x;\n"
+           "  barrier();\n"
+           "  for (uint n = gl_WorkGroupSize.x; n > 1;) {\n"
+           "    const uint rest = (n + 1) / 2;\n"
+           "    if (i + rest < n) {\n"
+           "      const " +
+           t + " a = " + memory + "[i], b = " + memory +
+           "[i + rest];\n"
+           "      " +
+           memory + "[i] = " + combine.str() +
+           ";\n"
+           "    }\n"
+           "    n = rest;\n"
+           "    barrier();\n"
+           "  }\n"
+           "  return " +
+           memory +
+           "[0];\n"
+           "}\n");
+  return call(function, op);
 }
 
 GlslExpression GlslPrinter::element(Value memref, Value position) {
@@ -396,6 +469,7 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case([&](memref::LoadOp load) {
         return element(load.getMemRef(), load.getIndices()[0]);
       })
+      .Case([&](gpu::AllReduceOp) { return allReduce(op); })
       .Case([&](gpu::ThreadIdOp) -> GlslExpression {
         return {"int(gl_LocalInvocationID.x)"};
       })

@@ -14,7 +14,6 @@
 #define MAPSTO_COMPILER_VULKAN_GLSLPRINTER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -60,8 +59,8 @@ public:
   /// "float", "int64_t", ...; notes the extension that it needs.
   std::string typeName(mlir::Type type);
 
-  /// Helper functions, by name, in the order of their first use.
-  llvm::MapVector<llvm::StringRef, llvm::StringRef> helpers;
+  /// Helper functions, in the order of their first use.
+  std::vector<std::string> helpers;
   llvm::StringSet<> extensions;
 
 private:
@@ -73,6 +72,8 @@ private:
                         mlir::Operation *op);
   GlslExpression call(llvm::StringRef function, mlir::Operation *op);
   GlslExpression helper(llvm::StringRef name, mlir::Operation *op);
+  void need(const llvm::Twine &helper, std::string text);
+  GlslExpression allReduce(mlir::Operation *op);
   GlslExpression compare(mlir::Operation *op);
   GlslExpression constant(mlir::Attribute value);
   GlslExpression element(mlir::Value memref, mlir::Value position);
@@ -93,6 +94,7 @@ private:
   llvm::DenseMap<mlir::Value, std::string> names;
   llvm::StringSet<> taken;
   llvm::DenseMap<mlir::Operation *, bool> inlined;
+  llvm::StringSet<> known;
   std::string lastPlace;
 };
 

@@ -2,6 +2,8 @@ list(APPEND compiler_sources
   vulkan/CompileGlsl.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslPrinter.cpp
+  vulkan/LowerToShaders.cpp
+  vulkan/ShaderText.cpp
 )
 # GLSL's reference compiler, and what checks and prints SPIR-V.
 find_package(Threads REQUIRED) # which glslang asks for without saying so

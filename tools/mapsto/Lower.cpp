@@ -1,6 +1,8 @@
 #include "tools/mapsto/Lower.h"
 #include "compiler/cpu/ObjectCode.h"
 #include "compiler/package/StoredPhase.h"
+#include "compiler/vulkan/CompileGlsl.h"
+#include "compiler/vulkan/ShaderText.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -91,7 +93,40 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
   return loaded;
 }
 
+/// Every kernel's shader, as text or as assembly.
+static bool printShaders(Model &model, Phase phase, llvm::raw_ostream &out) {
+  mlir::PassManager pm(model.module->getContext());
+  addShaderPasses(pm);
+  if (failed(lower(*model.module, Phase::Graph, Phase::Kernels, model.target,
+                   model.timings)) ||
+      failed(pm.run(*model.module))) {
+    model.fail();
+    return false;
+  }
+  for (auto kernel : model.module->getOps<mlir::func::FuncOp>()) {
+    if (kernel.getSymName() == kEntryName)
+      continue;
+    std::string text = shaderText(kernel);
+    if (phase == Phase::Glsl) {
+      out << text << "\n";
+      continue;
+    }
+    std::vector<uint32_t> words;
+    std::string error;
+    if (!compileGlsl(text, words, error)) {
+      fail("the shader of `" + kernel.getSymName().str() +
+               "` is wrong: " + error,
+           kRunFailed);
+      return false;
+    }
+    out << disassembleSpirv(words) << "\n";
+  }
+  return true;
+}
+
 bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
+  if (phase >= Phase::Glsl)
+    return printShaders(model, phase, out);
   Phase until = std::min(phase, Phase::Llvm);
   if (failed(lower(*model.module, Phase::Graph, until, model.target,
                    model.timings))) {

@@ -1,0 +1,131 @@
+//===- LowerToShaders.cpp - Kernels to shaders in structured IR -----------===//
+//
+// Each kernel becomes a function that every invocation of its dispatch runs:
+//
+//   mapsto.kernel @softmax row : (x) -> y { ... }
+//   ==>
+//   func.func @softmax(%x: memref<?xf32>, %y: memref<?xf32>, %T: index,
+//                      %context: memref<3xi64>)
+//       attributes {mapsto.groups = "B", ...}
+//
+// Only what differs from the CPU's form is here: how the grid meets workgroups
+// and invocations. Elements are those of the kernel emitter, whose lanes are
+// the invocations of a workgroup.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/KernelAttributes.h"
+#include "compiler/Passes.h"
+#include "compiler/kernel/GroupEmitter.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+#define GEN_PASS_DEF_LOWERTOSHADERS
+#include "compiler/Passes.h.inc"
+
+namespace {
+
+/// Every element is an invocation's own: no invocation waits for another.
+bool isElementwise(const Group &group) {
+  switch (group.kind) {
+  case KernelKind::map:
+  case KernelKind::conv:
+  case KernelKind::matmul:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// Walks the elements of the result, all invocations of the dispatch abreast.
+void emitElements(KernelEmitter &e, const Group &group,
+                  ArrayRef<Buffer> results) {
+  Value root = group.root->getResult(0);
+  Dims dims = dimsOf(root);
+  auto &b = e.b;
+  Value group0 = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+  Value groups = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  Value first = e.add(e.mul(group0, e.invocations()), e.invocation());
+  Value all = e.mul(groups, e.invocations());
+  e.loop(first, e.dim(numElements(dims)), all, [&](Value i) {
+    Indices at = e.delinearize({i, Index::Vector}, dims);
+    e.store(e.element(root, at), results[0], at);
+  });
+}
+
+/// Walks the grid, a workgroup an item.
+void emitItems(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results) {
+  Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
+  Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
+  e.loop(first, e.dim(gridOf(group, e.machine)), groups, [&](Value item) {
+    emitGroup(e, group, results, item, e.add(item, e.idx(1)));
+  });
+}
+
+struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
+  void runOnOperation() override {
+    for (auto kernel :
+         llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
+      lower(kernel);
+      kernel.erase();
+    }
+  }
+
+  void lower(KernelOp kernel) {
+    MLIRContext *context = &getContext();
+    OpBuilder b(kernel);
+    auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+    FunctionType type = kernel.getFunctionType();
+    SmallVector<Type> arguments;
+    for (Type t : llvm::concat<const Type>(type.getInputs(), type.getResults()))
+      arguments.push_back(bufferType(t));
+    size_t buffers = arguments.size();
+    arguments.append(symbols ? symbols.size() : 0, b.getIndexType());
+    arguments.push_back(MemRefType::get({3}, b.getI64Type()));
+    auto function =
+        func::FuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
+                             FunctionType::get(context, arguments, {}));
+    Block *entry = function.addEntryBlock();
+
+    Machine machine;
+    machine.lanesAreInvocations = true;
+    KernelEmitter e(kernel.getLoc(), entry, machine);
+    auto argument = entry->args_begin();
+    Block &body = kernel.getBody().front();
+    for (BlockArgument input : body.getArguments())
+      e.buffers[input] = {*argument++, Value(), dimsOf(input),
+                          elementTypeOf(input)};
+    SmallVector<Buffer> results;
+    for (Value output : body.getTerminator()->getOperands())
+      results.push_back(
+          {*argument++, Value(), dimsOf(output), elementTypeOf(output)});
+    if (symbols)
+      for (auto name : symbols.getAsRange<StringAttr>())
+        e.symbolValues[name.getValue().str()] = *argument++;
+    e.context = *argument++;
+
+    Group group = groupOfKernel(kernel);
+    if (isElementwise(group))
+      emitElements(e, group, results);
+    else
+      emitItems(e, group, results);
+    func::ReturnOp::create(e.b);
+
+    for (NamedAttribute attr : kernel->getDiscardableAttrs())
+      function->setAttr(attr.getName(), attr.getValue());
+    function->setAttr(kKernelKindAttr, kernel.getKindAttr());
+    function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
+    SmallVector<Attribute> fused;
+    for (Operation *op : group.ops)
+      fused.push_back(b.getStringAttr(op->getName().stripDialect()));
+    function->setAttr(kFusedAttr, b.getArrayAttr(fused));
+  }
+};
+
+} // namespace
+
+} // namespace mapsto
