@@ -1,0 +1,71 @@
+//===- program.h - a compiled model on a device ---------------------------===//
+//
+// What all sessions of an artifact share on one device: its weights and its
+// pipelines, each made when it is first needed.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_RUNTIME_VULKAN_PROGRAM_H
+#define MAPSTO_RUNTIME_VULKAN_PROGRAM_H
+
+#include "runtime/artifact.h"
+#include "runtime/vulkan/memory.h"
+
+namespace mapsto::runtime::vulkan {
+
+/// Specialisation constants that every shader has.
+enum SpecializationConstant : uint32_t {
+  kWorkgroupSizeConstant, ///< invocations of a workgroup
+  kKernelConstant,        ///< the kernel's number, for reports of errors
+  kConstantCount
+};
+
+struct Pipeline {
+  VkDescriptorSetLayout bindings = VK_NULL_HANDLE;
+  VkPipelineLayout layout = VK_NULL_HANDLE;
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  uint32_t workgroupSize = 0;
+};
+
+class Program {
+public:
+  Program() = default;
+  Program(const Program &) = delete;
+  Program &operator=(const Program &) = delete;
+  ~Program();
+
+  /// Compiles the kernel's shader unless that is done, or says in `error` what
+  /// the device lacks.
+  const Pipeline *pipeline(uint32_t kernel, String &error);
+  /// Copies the weights to the device unless they are there.
+  VkResult loadWeights();
+  const Block &weights() const { return weightBlock; }
+  /// Where the weights of a buffer (of kind Weights) lie in their block.
+  uint64_t weightOffset(uint32_t buffer) const { return offsets[buffer]; }
+  /// Have pipelines been compiled since this was last asked?
+  bool takeCompiled() {
+    bool was = compiled;
+    compiled = false;
+    return was;
+  }
+
+  Device *device = nullptr;
+  mapsto_artifact *artifact = nullptr;
+  pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  Program *next = nullptr; ///< of the artifact, on another device
+
+private:
+  VkResult compile(uint32_t kernel, Pipeline &to);
+
+  Array<Pipeline> pipelines; ///< by kernel
+  Array<uint64_t> offsets;   ///< by buffer
+  Block weightBlock;
+  bool compiled = false;
+};
+
+/// The artifact's program on the device, made at the first call.
+Program *programOf(mapsto_artifact &artifact, Device &device);
+
+} // namespace mapsto::runtime::vulkan
+
+#endif // MAPSTO_RUNTIME_VULKAN_PROGRAM_H

@@ -1,0 +1,46 @@
+//===- submit.h - handing work to a device and waiting for it -------------===//
+
+#ifndef MAPSTO_RUNTIME_VULKAN_SUBMIT_H
+#define MAPSTO_RUNTIME_VULKAN_SUBMIT_H
+
+#include "runtime/vulkan/device.h"
+
+namespace mapsto::runtime::vulkan {
+
+/// Command buffers of one thread at a time, and what tells that they are done:
+/// a timeline semaphore, or a fence where the device has none.
+class Commands {
+public:
+  Commands() = default;
+  Commands(const Commands &) = delete;
+  Commands &operator=(const Commands &) = delete;
+  ~Commands();
+
+  [[nodiscard]] VkResult open(Device &device);
+  /// A command buffer that is being recorded; finish() ends it.
+  [[nodiscard]] VkResult begin(VkCommandBuffer &commands);
+  [[nodiscard]] VkResult finish(VkCommandBuffer commands);
+  /// Frees all command buffers.
+  void reset();
+  /// Runs the commands and waits until they are done.
+  [[nodiscard]] VkResult run(VkCommandBuffer commands);
+
+private:
+  Device *device = nullptr;
+  VkCommandPool pool = VK_NULL_HANDLE;
+  VkSemaphore timeline = VK_NULL_HANDLE;
+  VkFence fence = VK_NULL_HANDLE;
+  uint64_t done = 0; ///< value of the timeline
+};
+
+/// Makes what has been written visible to whoever comes next: shaders, copies,
+/// the host.
+void fullBarrier(const Device &device, VkCommandBuffer commands);
+
+/// Copies `bytes` from the start of one buffer to that of the other, and waits.
+[[nodiscard]] VkResult copyNow(Device &device, VkBuffer from, VkBuffer to,
+                               uint64_t bytes);
+
+} // namespace mapsto::runtime::vulkan
+
+#endif // MAPSTO_RUNTIME_VULKAN_SUBMIT_H
