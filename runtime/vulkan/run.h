@@ -1,0 +1,102 @@
+//===- run.h - a session's runs on a device -------------------------------===//
+//
+// The schedule is recorded into command buffers once for the sizes of a run and
+// submitted again as long as they stay. A loop of the schedule is a command
+// buffer of its own, submitted once an iteration: the host has to see whether
+// it goes on.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_RUNTIME_VULKAN_RUN_H
+#define MAPSTO_RUNTIME_VULKAN_RUN_H
+
+#include "runtime/session.h"
+#include "runtime/vulkan/program.h"
+#include "runtime/vulkan/submit.h"
+
+namespace mapsto::runtime::vulkan {
+
+class Run {
+public:
+  Run() = default;
+  Run(const Run &) = delete;
+  Run &operator=(const Run &) = delete;
+  ~Run();
+
+  [[nodiscard]] mapsto_status open(mapsto_session &session, Device &device);
+  /// Runs the settled schedule over the bound inputs.
+  [[nodiscard]] mapsto_status execute();
+  /// Brings a state that a run has changed back to the session's memory.
+  [[nodiscard]] mapsto_status fetchState(uint32_t state);
+
+private:
+  /// A buffer of the manifest, or a piece of memory like one.
+  struct Place {
+    VkBuffer buffer = VK_NULL_HANDLE;
+    uint64_t offset = 0, size = 0;
+    char *mapped = nullptr; ///< null where the host does not see it
+  };
+  /// What execute() walks.
+  struct Action {
+    enum Kind { Submit, LoopBegin, LoopEnd } kind;
+    VkCommandBuffer commands;
+    uint32_t firstLaunch, launchCount; ///< Submit: whose times it takes
+    int64_t count;                     ///< LoopBegin
+    uint32_t other;                    ///< the loop's other end
+    uint64_t counter, stop;            ///< offsets in the mailbox, or kNowhere
+  };
+  static constexpr uint64_t kNowhere = UINT64_MAX;
+
+  // run_memory.cpp
+  mapsto_status placeBuffers();
+  mapsto_status uploadInputs();
+  mapsto_status downloadOutputs();
+  mapsto_status uploadStates();
+  mapsto_status checkRange(uint32_t buffer, uint64_t bytes);
+
+  // run_record.cpp
+  mapsto_status record();
+  mapsto_status recordSteps(uint32_t first, uint32_t count);
+  mapsto_status recordLaunch(const StepRecord &step);
+  mapsto_status recordLoop(const StepRecord &step);
+  mapsto_status recordCopy(const Place &from, const Place &to);
+  mapsto_status makeDescriptors();
+  mapsto_status openCommands();
+  mapsto_status closeCommands();
+  /// A barrier, if what is read or written now was written or read since the
+  /// last one.
+  void order(const Place *reads, uint32_t readCount, const Place *writes,
+             uint32_t writeCount);
+
+  mapsto_status walk();
+  mapsto_status checkErrors();
+  void reportTimes(const Action &action, int64_t start);
+  mapsto_status fail(VkResult result, const char *what);
+
+  mapsto_session *session = nullptr;
+  Device *device = nullptr;
+  Program *program = nullptr;
+  Commands commands;
+
+  Block arena, tensors, states, staging, mailbox;
+  Array<Place> places; ///< by buffer
+  Array<uint64_t> stagingOffsets;
+  uint64_t mailboxUsed = 0;
+
+  VkDescriptorPool descriptors = VK_NULL_HANDLE;
+  VkQueryPool queries = VK_NULL_HANDLE;
+  Array<VkDescriptorSet> sets; ///< by step
+  Array<uint32_t> launches;    ///< the kernels of timed launches, in order
+  Array<Action> actions;
+  uint64_t recordedFor = 0; ///< the session's generation; 0: nothing recorded
+  bool timed = false;
+
+  // While recording.
+  VkCommandBuffer current = VK_NULL_HANDLE;
+  uint32_t currentFirst = 0;
+  Array<Place> written, read; ///< since the last barrier
+};
+
+} // namespace mapsto::runtime::vulkan
+
+#endif // MAPSTO_RUNTIME_VULKAN_RUN_H

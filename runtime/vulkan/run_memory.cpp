@@ -1,0 +1,167 @@
+#include "runtime/vulkan/run.h"
+
+namespace mapsto::runtime::vulkan {
+
+static uint64_t roundUp(uint64_t bytes, uint64_t align) {
+  return (bytes + align - 1) / align * align;
+}
+
+/// The first bytes of the mailbox are the report of an error, a
+/// mapsto_kernel_context; then what the host and loops tell each other.
+static constexpr uint64_t kMailboxBytes = 4096;
+
+mapsto_status Run::checkRange(uint32_t buffer, uint64_t bytes) {
+  const Manifest &m = session->manifest();
+  uint64_t range = device->limits.storageRange;
+  if (bytes <= range)
+    return MAPSTO_OK;
+  return session->fail(
+      MAPSTO_UNSUPPORTED,
+      "`%s` (%s) takes %llu bytes; a shader of `%s` can see %llu of one tensor",
+      m.text(m.buffers[buffer].name), m.text(m.buffers[buffer].type),
+      (unsigned long long)bytes, device->properties.deviceName,
+      (unsigned long long)range);
+}
+
+/// Intermediate values lie as the session's plan has them, inputs and outputs
+/// side by side in a block, states in another, as they outlive a change of
+/// sizes.
+mapsto_status Run::placeBuffers() {
+  const Manifest &m = session->manifest();
+  uint64_t align = device->limits.storageAlignment;
+  if (align < 64)
+    align = 64;
+  uint64_t tensorBytes = 0, stateBytes = 0, stagingBytes = 0;
+  places.resize(m.buffers.count);
+  stagingOffsets.resize(m.buffers.count);
+  for (uint32_t i = 0; i < m.buffers.count; ++i) {
+    uint64_t size = uint64_t(session->bufferSizes[i]);
+    if (mapsto_status status = checkRange(i, size))
+      return status;
+    Place &place = places[i];
+    place.size = size;
+    switch (BufferKind(m.buffers[i].kind)) {
+    case BufferKind::Input:
+    case BufferKind::Output:
+      place.offset = tensorBytes;
+      tensorBytes += roundUp(size, align);
+      stagingOffsets[i] = stagingBytes;
+      stagingBytes += roundUp(size, align);
+      break;
+    case BufferKind::State:
+      place.offset = stateBytes;
+      stateBytes += roundUp(size, align);
+      break;
+    case BufferKind::Weights:
+      place.offset = program->weightOffset(i);
+      break;
+    case BufferKind::Arena:
+      place.offset = uint64_t(session->bufferOffsets[i]);
+      break;
+    case BufferKind::Alias:
+      place.offset = places[m.buffers[i].index].offset +
+                     uint64_t(session->bufferOffsets[i]);
+      break;
+    }
+  }
+  if (VkResult r = arena.ensure(*device, session->plan.peak, Block::OnDevice))
+    return fail(r, "intermediate values");
+  if (VkResult r = tensors.ensure(*device, tensorBytes, Block::OnDevice))
+    return fail(r, "inputs and outputs");
+  if (VkResult r = states.ensure(*device, stateBytes, Block::OnDevice))
+    return fail(r, "state");
+  if (!tensors.mapped() || !states.mapped()) {
+    uint64_t bytes = stagingBytes > stateBytes ? stagingBytes : stateBytes;
+    if (VkResult r = staging.ensure(*device, bytes, Block::OnHost))
+      return fail(r, "inputs and outputs");
+  }
+  if (VkResult r = mailbox.ensure(*device, kMailboxBytes, Block::OnHost))
+    return fail(r, "reports");
+  for (uint32_t i = 0; i < m.buffers.count; ++i) {
+    const Block *block = nullptr;
+    switch (BufferKind(m.buffers[i].kind)) {
+    case BufferKind::Input:
+    case BufferKind::Output:
+      block = &tensors;
+      break;
+    case BufferKind::State:
+      block = &states;
+      break;
+    case BufferKind::Weights:
+      block = &program->weights();
+      break;
+    case BufferKind::Arena:
+      block = &arena;
+      break;
+    case BufferKind::Alias:
+      places[i].buffer = places[m.buffers[i].index].buffer;
+      continue;
+    }
+    places[i].buffer = block->buffer();
+    places[i].mapped =
+        block->mapped() ? block->mapped() + places[i].offset : nullptr;
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::uploadInputs() {
+  const Manifest &m = session->manifest();
+  for (uint32_t i = 0; i < m.inputs.count; ++i) {
+    uint32_t buffer = m.inputs[i].buffer;
+    const Place &place = places[buffer];
+    char *to =
+        place.mapped ? place.mapped : staging.mapped() + stagingOffsets[buffer];
+    if (place.size)
+      memcpy(to, session->inputs[i].data, place.size);
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::downloadOutputs() {
+  const Manifest &m = session->manifest();
+  for (uint32_t i = 0; i < m.outputs.count; ++i) {
+    uint32_t buffer = m.outputs[i].buffer;
+    const Place &place = places[buffer];
+    const OutputBinding &output = session->outputs[i];
+    const char *from =
+        place.mapped ? place.mapped : staging.mapped() + stagingOffsets[buffer];
+    if (place.size)
+      memcpy(output.data ? output.data : output.owned.data(), from, place.size);
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::uploadStates() {
+  const Manifest &m = session->manifest();
+  for (uint32_t i = 0; i < m.states.count; ++i) {
+    StateValue &state = session->states[i];
+    const Place &place = places[m.states[i].buffer];
+    if (state.onDevice || !place.size)
+      continue;
+    char *to = place.mapped ? place.mapped : staging.mapped();
+    memcpy(to, state.memory.data(), place.size);
+    if (!place.mapped)
+      if (VkResult r = copyNow(*device, staging.buffer(), 0, place.buffer,
+                               place.offset, place.size))
+        return fail(r, "state");
+    state.onDevice = true;
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::fetchState(uint32_t i) {
+  const Manifest &m = session->manifest();
+  StateValue &state = session->states[i];
+  const Place &place = places[m.states[i].buffer];
+  const char *from = place.mapped ? place.mapped : staging.mapped();
+  if (!place.mapped && place.size)
+    if (VkResult r = copyNow(*device, place.buffer, place.offset,
+                             staging.buffer(), 0, place.size))
+      return fail(r, "state");
+  if (place.size)
+    memcpy(state.memory.data(), from, place.size);
+  state.onHost = true;
+  return MAPSTO_OK;
+}
+
+} // namespace mapsto::runtime::vulkan

@@ -1,0 +1,351 @@
+#include "runtime/expr.h"
+#include "runtime/vulkan/run.h"
+
+namespace mapsto::runtime::vulkan {
+
+//===----------------------------------------------------------------------===//
+// Order
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+template <typename Place> bool meet(const Place &a, const Place &b) {
+  return a.buffer == b.buffer && a.offset < b.offset + b.size &&
+         b.offset < a.offset + a.size;
+}
+
+template <typename Place>
+bool meetAny(const Array<Place> &all, const Place *some, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i)
+    for (const Place &other : all)
+      if (meet(some[i], other))
+        return true;
+  return false;
+}
+
+} // namespace
+
+void Run::order(const Place *reads, uint32_t readCount, const Place *writes,
+                uint32_t writeCount) {
+  if (meetAny(written, reads, readCount) ||
+      meetAny(written, writes, writeCount) ||
+      meetAny(read, writes, writeCount)) {
+    fullBarrier(*device, current);
+    written.clear();
+    read.clear();
+  }
+  read.append(reads, readCount);
+  written.append(writes, writeCount);
+}
+
+//===----------------------------------------------------------------------===//
+// Command buffers
+//===----------------------------------------------------------------------===//
+
+mapsto_status Run::openCommands() {
+  if (current)
+    return MAPSTO_OK;
+  if (VkResult r = commands.begin(current))
+    return fail(r, "commands");
+  currentFirst = uint32_t(launches.size());
+  written.clear();
+  read.clear();
+  // What an earlier submission has written may be read here.
+  fullBarrier(*device, current);
+  if (timed && queries)
+    device->vk.vkCmdResetQueryPool(current, queries, 0, 1);
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::closeCommands() {
+  if (!current)
+    return MAPSTO_OK;
+  // The host reads what the last commands have written.
+  VkMemoryBarrier barrier{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+  barrier.srcAccessMask =
+      VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+  barrier.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+  device->vk.vkCmdPipelineBarrier(
+      current,
+      VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
+      VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &barrier, 0, nullptr, 0, nullptr);
+  if (VkResult r = commands.finish(current))
+    return fail(r, "commands");
+  Action action{};
+  action.kind = Action::Submit;
+  action.commands = current;
+  action.firstLaunch = currentFirst;
+  action.launchCount = uint32_t(launches.size()) - currentFirst;
+  actions.push(action);
+  current = VK_NULL_HANDLE;
+  return MAPSTO_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+mapsto_status Run::recordCopy(const Place &from, const Place &to) {
+  uint64_t bytes = from.size < to.size ? from.size : to.size;
+  if (!bytes || (from.buffer == to.buffer && from.offset == to.offset))
+    return MAPSTO_OK;
+  if (mapsto_status status = openCommands())
+    return status;
+  order(&from, 1, &to, 1);
+  VkBufferCopy region{from.offset, to.offset, bytes};
+  device->vk.vkCmdCopyBuffer(current, from.buffer, to.buffer, 1, &region);
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::recordLaunch(const StepRecord &step) {
+  const Manifest &m = session->manifest();
+  const KernelRecord &kernel = m.kernels[step.kernel];
+  const ShaderRecord &shader = m.shaders[step.kernel];
+  const char *name = m.text(kernel.symbol);
+  auto value = [&](uint32_t expr, int64_t &to) -> mapsto_status {
+    ExprError error = evaluate(m, expr, session->symbols.data(), to);
+    if (error == ExprError::None && to >= INT32_MIN && to <= INT32_MAX)
+      return MAPSTO_OK;
+    return session->fail(MAPSTO_UNSUPPORTED,
+                         "%s, a size of kernel %s, is too large for a shader",
+                         m.text(m.exprs[expr].text), name);
+  };
+  int64_t items;
+  if (mapsto_status status = value(shader.itemsExpr, items))
+    return status;
+  if (items <= 0)
+    return MAPSTO_OK;
+  String error;
+  pthread_mutex_lock(&program->lock);
+  const Pipeline *pipeline = program->pipeline(step.kernel, error);
+  pthread_mutex_unlock(&program->lock);
+  if (!pipeline)
+    return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
+  int32_t sizes[64];
+  for (uint32_t i = 0; i < shader.pushes.count; ++i) {
+    int64_t size;
+    if (mapsto_status status = value(m.list(shader.pushes)[i], size))
+      return status;
+    sizes[i] = int32_t(size);
+  }
+
+  if (mapsto_status status = openCommands())
+    return status;
+  Array<Place> operands;
+  for (uint32_t buffer : m.list(step.buffers))
+    operands.push(places[buffer]);
+  order(operands.data(), kernel.argumentCount,
+        operands.data() + kernel.argumentCount, kernel.resultCount);
+
+  const VolkDeviceTable &vk = device->vk;
+  uint32_t self = uint32_t(&step - m.steps.begin());
+  vk.vkCmdBindPipeline(current, VK_PIPELINE_BIND_POINT_COMPUTE,
+                       pipeline->pipeline);
+  vk.vkCmdBindDescriptorSets(current, VK_PIPELINE_BIND_POINT_COMPUTE,
+                             pipeline->layout, 0, 1, &sets[self], 0, nullptr);
+  if (shader.pushes.count)
+    vk.vkCmdPushConstants(current, pipeline->layout,
+                          VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                          shader.pushes.count * 4, sizes);
+  // A shader walks on where there are more items than it is given workgroups.
+  int64_t groups = items;
+  if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
+    groups = (items + pipeline->workgroupSize - 1) / pipeline->workgroupSize;
+  if (groups > int64_t(device->limits.workgroups))
+    groups = device->limits.workgroups;
+  uint32_t query = uint32_t(launches.size()) * 2;
+  if (timed && queries)
+    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                           queries, query);
+  vk.vkCmdDispatch(current, uint32_t(groups), 1, 1);
+  if (timed && queries)
+    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                           queries, query + 1);
+  launches.push(step.kernel);
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::recordLoop(const StepRecord &step) {
+  const Manifest &m = session->manifest();
+  int64_t count;
+  if (evaluate(m, step.countExpr, session->symbols.data(), count) !=
+      ExprError::None)
+    return session->fail(MAPSTO_INVALID, "a loop's count, %s, overflows",
+                         m.text(m.exprs[step.countExpr].text));
+  if (mapsto_status status = closeCommands())
+    return status;
+  constexpr uint64_t kSlot = 16; // the counter, then the flag
+  uint64_t slot = mailboxUsed;
+  mailboxUsed += kSlot;
+  if (mailboxUsed > mailbox.size())
+    return session->fail(MAPSTO_UNSUPPORTED, "too many loops for one model");
+  Place counterSlot{mailbox.buffer(), slot, 8, nullptr};
+  Place stopSlot{mailbox.buffer(), slot + 8, 1, nullptr};
+  bool counts = step.counterBuffer != kNone && places[step.counterBuffer].size;
+  bool stops = step.stopBuffer != kNone && places[step.stopBuffer].size;
+
+  uint32_t begin = uint32_t(actions.size());
+  Action action{};
+  action.kind = Action::LoopBegin;
+  action.count = count;
+  action.counter = counts ? slot : kNowhere;
+  action.stop = stops ? slot + 8 : kNowhere;
+  actions.push(action);
+
+  if (mapsto_status status = openCommands())
+    return status;
+  auto setCounter = [&]() -> mapsto_status {
+    return counts ? recordCopy(counterSlot, places[step.counterBuffer])
+                  : MAPSTO_OK;
+  };
+  if (mapsto_status status = setCounter())
+    return status;
+  if (mapsto_status status = recordSteps(step.firstChild, step.childCount))
+    return status;
+  if (mapsto_status status = openCommands())
+    return status;
+  // Read before the carries, which may move the flag's own buffer.
+  if (stops)
+    if (mapsto_status status = recordCopy(places[step.stopBuffer], stopSlot))
+      return status;
+  Records<uint32_t> carries = m.list(step.carries);
+  for (uint32_t i = 0; i < carries.count; i += 2)
+    if (mapsto_status status =
+            recordCopy(places[carries[i]], places[carries[i + 1]]))
+      return status;
+  if (mapsto_status status = closeCommands())
+    return status;
+
+  action.kind = Action::LoopEnd;
+  action.other = begin;
+  actions[begin].other = uint32_t(actions.size());
+  actions.push(action);
+  return setCounter(); // to the number of iterations done
+}
+
+mapsto_status Run::recordSteps(uint32_t first, uint32_t count) {
+  const Manifest &m = session->manifest();
+  for (uint32_t i = first; i < first + count; ++i) {
+    const StepRecord &step = m.steps[i];
+    mapsto_status status = MAPSTO_OK;
+    switch (StepKind(step.kind)) {
+    case StepKind::Launch:
+      status = recordLaunch(step);
+      break;
+    case StepKind::Loop:
+      status = recordLoop(step);
+      break;
+    case StepKind::Copy:
+      status = recordCopy(places[m.list(step.buffers)[0]],
+                          places[m.list(step.buffers)[1]]);
+      break;
+    }
+    if (status)
+      return status;
+  }
+  return MAPSTO_OK;
+}
+
+/// One set for each launch, with its buffers; they stay for all submissions.
+mapsto_status Run::makeDescriptors() {
+  const Manifest &m = session->manifest();
+  const VolkDeviceTable &vk = device->vk;
+  uint32_t setCount = 0, bindingCount = 0;
+  for (const StepRecord &step : m.steps)
+    if (StepKind(step.kind) == StepKind::Launch) {
+      ++setCount;
+      bindingCount += m.shaders[step.kernel].bindingCount;
+    }
+  vk.vkDestroyDescriptorPool(device->handle, descriptors, nullptr);
+  descriptors = VK_NULL_HANDLE;
+  sets.clear();
+  sets.resize(m.steps.count);
+  if (!setCount)
+    return MAPSTO_OK;
+  VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                            bindingCount ? bindingCount : 1};
+  VkDescriptorPoolCreateInfo info{
+      VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
+  info.maxSets = setCount;
+  info.poolSizeCount = 1;
+  info.pPoolSizes = &size;
+  if (VkResult r = vk.vkCreateDescriptorPool(device->handle, &info, nullptr,
+                                             &descriptors))
+    return fail(r, "descriptors");
+
+  for (uint32_t i = 0; i < m.steps.count; ++i) {
+    const StepRecord &step = m.steps[i];
+    if (StepKind(step.kind) != StepKind::Launch)
+      continue;
+    const ShaderRecord &shader = m.shaders[step.kernel];
+    String error;
+    pthread_mutex_lock(&program->lock);
+    const Pipeline *pipeline = program->pipeline(step.kernel, error);
+    pthread_mutex_unlock(&program->lock);
+    if (!pipeline)
+      return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
+    VkDescriptorSetAllocateInfo allocation{
+        VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
+    allocation.descriptorPool = descriptors;
+    allocation.descriptorSetCount = 1;
+    allocation.pSetLayouts = &pipeline->bindings;
+    if (VkResult r =
+            vk.vkAllocateDescriptorSets(device->handle, &allocation, &sets[i]))
+      return fail(r, "descriptors");
+    Array<VkDescriptorBufferInfo> buffers;
+    for (uint32_t buffer : m.list(step.buffers)) {
+      const Place &place = places[buffer];
+      // A tensor of no elements still has to be something.
+      if (place.size)
+        buffers.push({place.buffer, place.offset, (place.size + 3) / 4 * 4});
+      else
+        buffers.push({mailbox.buffer(), 0, 64});
+    }
+    while (buffers.size() < shader.bindingCount) // where errors are reported
+      buffers.push({mailbox.buffer(), 0, 64});
+    VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+    write.dstSet = sets[i];
+    write.descriptorCount = uint32_t(buffers.size());
+    write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    write.pBufferInfo = buffers.data();
+    vk.vkUpdateDescriptorSets(device->handle, 1, &write, 0, nullptr);
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status Run::record() {
+  const Manifest &m = session->manifest();
+  commands.reset();
+  actions.clear();
+  launches.clear();
+  current = VK_NULL_HANDLE;
+  mailboxUsed = 64;
+  if (mapsto_status status = placeBuffers())
+    return status;
+  if (mapsto_status status = makeDescriptors())
+    return status;
+
+  auto stagingPlace = [&](uint32_t buffer) {
+    return Place{staging.buffer(), stagingOffsets[buffer], places[buffer].size,
+                 nullptr};
+  };
+  for (const TensorRecord &input : m.inputs)
+    if (!places[input.buffer].mapped)
+      if (mapsto_status status =
+              recordCopy(stagingPlace(input.buffer), places[input.buffer]))
+        return status;
+  if (mapsto_status status = recordSteps(0, m.header().rootCount))
+    return status;
+  for (const WriteBackRecord &w : m.writeBacks)
+    if (mapsto_status status =
+            recordCopy(places[w.result], places[m.states[w.state].buffer]))
+      return status;
+  for (const TensorRecord &output : m.outputs)
+    if (!places[output.buffer].mapped)
+      if (mapsto_status status =
+              recordCopy(places[output.buffer], stagingPlace(output.buffer)))
+        return status;
+  return closeCommands();
+}
+
+} // namespace mapsto::runtime::vulkan
