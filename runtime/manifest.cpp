@@ -152,6 +152,23 @@ struct Checker {
     return nullptr;
   }
 
+  Result shader(const ShaderRecord &s, const KernelRecord &k) const {
+    if (s.code.first > m.shaderWords.count ||
+        s.code.count > m.shaderWords.count - s.code.first)
+      return "a shader lies outside the manifest";
+    if (s.pushes.count > kMaxPushes)
+      return "a shader takes more sizes than there is room for";
+    if (Result r = list(s.pushes, m.exprs.count,
+                        "a size expression does not exist"))
+      return r;
+    if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
+      return "a shader has an unknown form";
+    uint32_t buffers = k.argumentCount + k.resultCount;
+    if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
+      return "a shader has the wrong number of buffers";
+    return exprId(s.itemsExpr);
+  }
+
   /// No kernel may write its inputs or the weights.
   bool writable(uint32_t id) const {
     while (BufferKind(m.buffers[id].kind) == BufferKind::Alias)
@@ -279,7 +296,9 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       !view(blob, size, at(Section::Checks), checks) ||
       !view(blob, size, at(Section::Phases), phases) ||
       !view(blob, size, at(Section::Features), features) ||
-      !view(blob, size, at(Section::Texts), texts))
+      !view(blob, size, at(Section::Texts), texts) ||
+      !view(blob, size, at(Section::Shaders), shaders) ||
+      !view(blob, size, at(Section::ShaderWords), shaderWords))
     return "a section lies outside the manifest";
 
   Checker check{*this};
@@ -316,6 +335,11 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       return wrong;
   for (const KernelRecord &k : kernels)
     if (const char *wrong = check.kernel(k))
+      return wrong;
+  if (shaders.count && shaders.count != kernels.count)
+    return "some kernels have shaders and some have not";
+  for (uint32_t i = 0; i < shaders.count; ++i)
+    if (const char *wrong = check.shader(shaders[i], kernels[i]))
       return wrong;
   for (const StepRecord &s : steps)
     if (const char *wrong = check.step(s))

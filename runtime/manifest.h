@@ -135,6 +135,43 @@ struct KernelRecord {
   uint32_t teamExpr;    ///< how often a team that runs it waits, or kNone
 };
 
+/// What a shader needs of a device beyond Vulkan 1.1; bits of
+/// ShaderRecord::features.
+enum class ShaderFeature : uint32_t {
+  Int64 = 1 << 0,
+  Float64 = 1 << 1,
+  Int16 = 1 << 2,
+  Int8 = 1 << 3,
+  Float16 = 1 << 4,
+  Storage16 = 1 << 5, ///< 16-bit values in buffers
+  Storage8 = 1 << 6,
+  Subgroups = 1 << 7 ///< arithmetic over a subgroup
+};
+
+/// How a shader's items are shared out. Each walks on by as many as there are,
+/// so that fewer workgroups than items are right too.
+enum class DispatchKind : uint32_t {
+  Invocations, ///< an invocation an item
+  Workgroups,  ///< a workgroup an item
+  Last = Workgroups
+};
+
+/// A kernel as a compute shader: entry point "main", its buffers at bindings 0
+/// to n - 1 of set 0 (one more where it reports errors), the size of its
+/// workgroup and its own number as specialisation constants 0 and 1.
+struct ShaderRecord {
+  List code;         ///< of the shader words: SPIR-V
+  List pushes;       ///< expression ids: the push constants, an int32 each
+  uint32_t dispatch; ///< DispatchKind
+  uint32_t itemsExpr;
+  uint32_t workgroupSize; ///< invocations, where the device allows as many
+  uint32_t bindingCount;
+  uint32_t features;    ///< ShaderFeature bits
+  uint32_t sharedBytes; ///< of a workgroup
+};
+/// Vulkan grants every shader 128 bytes.
+inline constexpr uint32_t kMaxPushes = 32;
+
 enum class StepKind : uint32_t {
   Launch, ///< kernel over buffers (arguments, then results)
   Loop,   ///< steps [firstChild, firstChild + childCount), up to count times
@@ -202,8 +239,10 @@ enum class Section : uint32_t {
   WriteBacks,
   Checks,
   Phases,
-  Features, ///< Text: LLVM names of the CPU features the code needs
-  Texts,    ///< Text: what lists of texts refer to
+  Features,    ///< Text: LLVM names of the CPU features the code needs
+  Texts,       ///< Text: what lists of texts refer to
+  Shaders,     ///< none, or one a kernel
+  ShaderWords, ///< uint32_t
   Count
 };
 
@@ -282,6 +321,8 @@ public:
   Records<PhaseRecord> phases;
   Records<Text> features;
   Records<Text> texts;
+  Records<ShaderRecord> shaders;
+  Records<uint32_t> shaderWords;
 
 private:
   const Header *head = nullptr;

@@ -137,6 +137,17 @@ struct ManifestKernel {
   uint32_t team = kNoId;    ///< times that a team waits; kNoId: never a team
 };
 
+/// A kernel's shader (see ShaderRecord).
+struct ManifestShader {
+  std::vector<uint32_t> words;
+  std::vector<uint32_t> pushes; ///< expression ids
+  runtime::DispatchKind dispatch = runtime::DispatchKind::Invocations;
+  uint32_t items = kNoId;
+  uint32_t workgroupSize = 64;
+  uint32_t bindingCount = 0;
+  uint32_t features = 0, sharedBytes = 0;
+};
+
 struct ManifestPhase {
   std::string name;
   std::string stored; ///< its text, or that compressed
@@ -192,6 +203,7 @@ struct ManifestModel {
   std::vector<ManifestParameter> parameters;
   std::vector<ManifestBuffer> buffers;
   std::vector<ManifestKernel> kernels;
+  std::vector<ManifestShader> shaders; ///< none, or one a kernel
   std::vector<ManifestStep> steps;
   std::vector<std::pair<uint32_t, uint32_t>> writeBacks; ///< state, buffer
   std::vector<ManifestCheck> checks;
@@ -442,6 +454,16 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
                        k.resultCount, k.grid, k.cost, k.flops, k.bytes,
                        k.scratch, k.team});
 
+  std::vector<uint32_t> shaderWords;
+  std::vector<ShaderRecord> shaders;
+  for (const ManifestShader &s : model.shaders) {
+    List code{uint32_t(shaderWords.size()), uint32_t(s.words.size())};
+    shaderWords.insert(shaderWords.end(), s.words.begin(), s.words.end());
+    shaders.push_back({code, list(s.pushes), uint32_t(s.dispatch), s.items,
+                       s.workgroupSize, s.bindingCount, s.features,
+                       s.sharedBytes});
+  }
+
   std::vector<StepRecord> steps;
   manifest_detail::Numbering numbering;
   numbering.level(model.steps);
@@ -508,6 +530,8 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   section(Section::Phases, phases);
   section(Section::Features, features);
   section(Section::Texts, texts);
+  section(Section::Shaders, shaders);
+  section(Section::ShaderWords, shaderWords);
   blob.resize((blob.size() + 7) / 8 * 8);
   header.size = blob.size();
   std::memcpy(blob.data(), &header, sizeof header);
