@@ -26,6 +26,9 @@ inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
 /// On a kernel's function that a team of threads can run: how often its members
 /// wait for each other.
 inline constexpr llvm::StringLiteral kTeamAttr = "mapsto.team";
+/// On a shader's function: "invocations" or "workgroups", whichever takes an
+/// item of its grid.
+inline constexpr llvm::StringLiteral kDispatchAttr = "mapsto.dispatch";
 /// On a kernel that can write its first operand's memory as its result.
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the maximum that a softmax subtracts, whose NaN are met again in what it

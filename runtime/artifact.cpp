@@ -81,6 +81,8 @@ static mapsto_status openImage(const mapsto_image &image, const char *directory,
                 "described",
                 (unsigned long long)image.kernel_count, m.kernels.count);
   artifact.kernels = image.kernels;
+  if (m.shaders.count)
+    artifact.backend = image.backend;
   if (!describeTypes(m, m.inputs, artifact.types[MAPSTO_INPUT]) ||
       !describeTypes(m, m.outputs, artifact.types[MAPSTO_OUTPUT]) ||
       !describeTypes(m, m.states, artifact.types[MAPSTO_STATE]) ||
@@ -123,6 +125,8 @@ void mapsto_artifact_close(mapsto_artifact *artifact) {
   if (!artifact ||
       artifact->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
+  if (artifact->backend)
+    artifact->backend->close_artifact(artifact);
   unmapWeights(*artifact);
   void *library = artifact->library;
   auto *closeLibrary = artifact->closeLibrary;

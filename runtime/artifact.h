@@ -3,6 +3,7 @@
 #ifndef MAPSTO_RUNTIME_ARTIFACT_H
 #define MAPSTO_RUNTIME_ARTIFACT_H
 
+#include "runtime/backend.h"
 #include "runtime/base.h"
 #include "runtime/manifest.h"
 
@@ -13,6 +14,8 @@ struct mapsto_artifact {
   mapsto::runtime::Manifest manifest;
   const mapsto_kernel_fn *kernels = nullptr;
   const char *weights = nullptr;
+  const mapsto_backend *backend = nullptr; ///< null: for the CPU alone
+  void *programs = nullptr;                ///< the backend's
   /// "f32[B, T]" of every input, output, state and parameter.
   mapsto::runtime::Fixed<mapsto::runtime::String> types[4];
   /// A mapped weights file, and a shared library: null where there is none.

@@ -101,10 +101,10 @@ bool apply(const char *option, const char *value, Options &o, String &error) {
     return o.limits.parse(value) ||
            fail(error, "%s needs FLOP/S,BYTES:BYTES/S,..., not `%s`", option,
                 value);
-  if (is("--device"))
-    return equal(value, "cpu") ||
-           fail(error, "this model was compiled for the device `cpu`, not `%s`",
-                value);
+  if (is("--device")) {
+    o.device = value;
+    return true;
+  }
   if (is("--version"))
     return o.version = true;
   return o.help = true;

@@ -59,48 +59,27 @@ int teamFor(const KernelSizes &sizes, int threads) {
   return teamSize(threads);
 }
 
+mapsto_status outOfMemory(mapsto_session &s, const char *what, uint64_t bytes) {
+  return s.fail(MAPSTO_OUT_OF_MEMORY, "out of memory: %s take %llu bytes", what,
+                (unsigned long long)bytes);
+}
+
 struct Executor {
   mapsto_session &s;
   const Manifest &m;
-
-  mapsto_status outOfMemory(const char *what, uint64_t bytes) {
-    return s.fail(MAPSTO_OUT_OF_MEMORY, "out of memory: %s take %llu bytes",
-                  what, (unsigned long long)bytes);
-  }
 
   //===--- Memory
   //----------------------------------------------------------===//
 
   mapsto_status allocate() {
     if (!s.arena.ensure(s.plan.peak))
-      return outOfMemory("intermediate values", s.plan.peak);
+      return outOfMemory(s, "intermediate values", s.plan.peak);
     uint64_t scratch;
     if (__builtin_mul_overflow(uint64_t(s.scratchBytes), uint64_t(s.threads),
                                &scratch) ||
         !s.scratch.ensure(scratch))
-      return outOfMemory("kernels", uint64_t(s.scratchBytes));
-    for (uint32_t i = 0; i < m.outputs.count; ++i) {
-      OutputBinding &output = s.outputs[i];
-      if (output.data && output.capacity < uint64_t(output.bytes)) {
-        String shape;
-        addShape(shape, output.shape);
-        return s.fail(MAPSTO_INVALID,
-                      "output `%s` has shape %s and takes %lld bytes, but %llu "
-                      "are bound to it",
-                      m.text(m.outputs[i].name), shape.c_str(),
-                      (long long)output.bytes,
-                      (unsigned long long)output.capacity);
-      }
-      if (!output.data && !output.owned.ensure(uint64_t(output.bytes)))
-        return outOfMemory("outputs", uint64_t(output.bytes));
-    }
-    for (uint32_t i = 0; i < m.states.count; ++i) {
-      bool known;
-      if (!s.states[i].live)
-        if (mapsto_status status = makeState(s, i, s.symbols.data(), known))
-          return status;
-    }
-    return MAPSTO_OK;
+      return outOfMemory(s, "kernels", uint64_t(s.scratchBytes));
+    return readyTensors(s);
   }
 
   void *address(uint32_t i) {
@@ -137,22 +116,6 @@ struct Executor {
   //===--- Steps
   //-----------------------------------------------------------===//
 
-  mapsto_status indexError(const KernelRecord &k,
-                           const mapsto_kernel_context &error) {
-    uint64_t site = uint64_t(error.error_code) - 1;
-    const char *place = m.text(k.location);
-    if (site < k.sites.count)
-      place = m.text(m.texts[m.list(k.sites)[uint32_t(site)]]);
-    if (error.error_bound < 0)
-      return s.fail(MAPSTO_RUN_FAILED, "%s: division by zero (kernel %s)",
-                    place, m.text(k.symbol));
-    return s.fail(MAPSTO_RUN_FAILED,
-                  "%s: index %lld is out of range: it must be at least 0 and "
-                  "below %lld (kernel %s)",
-                  place, (long long)error.error_value,
-                  (long long)error.error_bound, m.text(k.symbol));
-  }
-
   mapsto_status launch(const StepRecord &step) {
     const KernelSizes &sizes = s.kernelSizes[step.kernel];
     Launch launch{s.artifact->kernels[step.kernel],
@@ -172,7 +135,7 @@ struct Executor {
       s.onStep(s.onStepUser, &time);
     }
     if (launch.failed.load(std::memory_order_acquire))
-      return indexError(m.kernels[step.kernel], launch.error);
+      return indexError(s, step.kernel, launch.error);
     return MAPSTO_OK;
   }
 
@@ -247,6 +210,50 @@ struct Executor {
 };
 
 } // namespace
+
+mapsto_status readyTensors(mapsto_session &s) {
+  const Manifest &m = s.manifest();
+  for (uint32_t i = 0; i < m.outputs.count; ++i) {
+    OutputBinding &output = s.outputs[i];
+    if (output.data && output.capacity < uint64_t(output.bytes)) {
+      String shape;
+      addShape(shape, output.shape);
+      return s.fail(MAPSTO_INVALID,
+                    "output `%s` has shape %s and takes %lld bytes, but %llu "
+                    "are bound to it",
+                    m.text(m.outputs[i].name), shape.c_str(),
+                    (long long)output.bytes,
+                    (unsigned long long)output.capacity);
+    }
+    if (!output.data && !output.owned.ensure(uint64_t(output.bytes)))
+      return outOfMemory(s, "outputs", uint64_t(output.bytes));
+  }
+  for (uint32_t i = 0; i < m.states.count; ++i) {
+    bool known;
+    if (!s.states[i].live)
+      if (mapsto_status status = makeState(s, i, s.symbols.data(), known))
+        return status;
+  }
+  return MAPSTO_OK;
+}
+
+mapsto_status indexError(mapsto_session &s, uint32_t kernel,
+                         const mapsto_kernel_context &error) {
+  const Manifest &m = s.manifest();
+  const KernelRecord &k = m.kernels[kernel];
+  uint64_t site = uint64_t(error.error_code) - 1;
+  const char *place = m.text(k.location);
+  if (site < k.sites.count)
+    place = m.text(m.texts[m.list(k.sites)[uint32_t(site)]]);
+  if (error.error_bound < 0)
+    return s.fail(MAPSTO_RUN_FAILED, "%s: division by zero (kernel %s)", place,
+                  m.text(k.symbol));
+  return s.fail(MAPSTO_RUN_FAILED,
+                "%s: index %lld is out of range: it must be at least 0 and "
+                "below %lld (kernel %s)",
+                place, (long long)error.error_value,
+                (long long)error.error_bound, m.text(k.symbol));
+}
 
 mapsto_status execute(mapsto_session &session) {
   return Executor{session, session.manifest()}.execute();

@@ -158,8 +158,8 @@ struct Checker {
       return "a shader lies outside the manifest";
     if (s.pushes.count > kMaxPushes)
       return "a shader takes more sizes than there is room for";
-    if (Result r = list(s.pushes, m.exprs.count,
-                        "a size expression does not exist"))
+    if (Result r =
+            list(s.pushes, m.exprs.count, "a size expression does not exist"))
       return r;
     if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
       return "a shader has an unknown form";

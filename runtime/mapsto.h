@@ -124,7 +124,7 @@ typedef void (*mapsto_kernel_fn)(void *const *buffers, const int64_t *dims,
                                  mapsto_kernel_context *context);
 
 #define MAPSTO_IMAGE_MAGIC 0x4F54504DU /* "MPTO" */
-#define MAPSTO_IMAGE_VERSION 1U
+#define MAPSTO_IMAGE_VERSION 2U
 
 /* A compiled model in memory. The compiler emits one as `mapsto_image_MODEL`;
    an executable or shared library also as `mapsto_model_image`. */
@@ -137,6 +137,8 @@ typedef struct mapsto_image {
   uint64_t kernel_count;
   const void *weights; /* 64-byte aligned; null where they are in a file */
   uint64_t weights_size;
+  const struct mapsto_backend *backend; /* runs the shaders that the manifest
+                                           has; null where it has none */
 } mapsto_image;
 
 /*--- Artifacts -------------------------------------------------------------*/
@@ -222,6 +224,13 @@ MAPSTO_API const char *mapsto_session_error(const mapsto_session *session);
    one a core. */
 MAPSTO_API mapsto_status mapsto_session_set_threads(mapsto_session *session,
                                                     int threads);
+
+/* Where the runs take place: "cpu", the default, or "vulkan", "vulkan:1", ...
+   where the model was compiled for it. MAPSTO_UNSUPPORTED where there is no
+   such device, or it lacks what the model needs; the session then stays where
+   it was. */
+MAPSTO_API mapsto_status mapsto_session_set_device(mapsto_session *session,
+                                                   const char *device);
 
 /* Gives a symbolic size that no input has alone, or pins one: an input that
    disagrees is then refused. */

@@ -2,6 +2,8 @@
 
 #include "runtime/thread_pool.h"
 
+#include <climits>
+
 using namespace mapsto::runtime;
 
 mapsto_status mapsto_session::fail(mapsto_status status, const char *format,
@@ -40,6 +42,8 @@ mapsto_status mapsto_session_create(mapsto_artifact *artifact,
 void mapsto_session_free(mapsto_session *session) {
   if (!session)
     return;
+  if (session->backend)
+    session->backend->close(session);
   mapsto_artifact *artifact = session->artifact;
   destroy(session);
   mapsto_artifact_close(artifact);
@@ -53,6 +57,57 @@ mapsto_status mapsto_session_set_threads(mapsto_session *session, int threads) {
   if (threads < 0)
     return session->fail(MAPSTO_INVALID, "%d threads are too few", threads);
   session->threads = clampThreads(threads);
+  return MAPSTO_OK;
+}
+
+/// "vulkan:1" as a device of the backend; -1 where it is none.
+static int deviceNumber(const mapsto_backend &backend, const char *device) {
+  size_t length = strlen(backend.name);
+  if (strncmp(device, backend.name, length) != 0)
+    return -1;
+  const char *rest = device + length;
+  if (!*rest)
+    return 0;
+  char *end;
+  long number = strtol(rest + 1, &end, 10);
+  return *rest == ':' && rest[1] && !*end && number >= 0 && number < INT_MAX
+             ? int(number)
+             : -1;
+}
+
+/// The states' contents, where only a device has them.
+static mapsto_status fetchStates(mapsto_session &session) {
+  for (uint32_t i = 0; session.backend && i < session.states.size(); ++i)
+    if (session.states[i].live && !session.states[i].onHost)
+      if (mapsto_status status = session.backend->fetch_state(&session, i))
+        return status;
+  return MAPSTO_OK;
+}
+
+mapsto_status mapsto_session_set_device(mapsto_session *session,
+                                        const char *device) {
+  const mapsto_backend *backend = session->artifact->backend;
+  bool cpu = equal(device, "cpu");
+  int number = cpu || !backend ? -1 : deviceNumber(*backend, device);
+  if (!cpu && number < 0)
+    return session->fail(
+        MAPSTO_UNSUPPORTED,
+        "`%s` was compiled for the device `cpu`%s%s%s, not "
+        "`%s`",
+        mapsto_model_name(session->artifact), backend ? " and for `" : "",
+        backend ? backend->name : "", backend ? "`" : "", device);
+  if (mapsto_status status = fetchStates(*session))
+    return status;
+  if (session->backend)
+    session->backend->close(session);
+  session->backend = nullptr;
+  for (StateValue &state : session->states)
+    state.onDevice = false;
+  if (cpu)
+    return MAPSTO_OK;
+  if (mapsto_status status = backend->open(session, number))
+    return status;
+  session->backend = backend;
   return MAPSTO_OK;
 }
 
@@ -170,7 +225,9 @@ mapsto_status mapsto_session_run(mapsto_session *session) {
   session->ran = false;
   if (mapsto_status status = settle(*session))
     return status;
-  if (mapsto_status status = execute(*session))
+  if (mapsto_status status = session->backend
+                                 ? session->backend->execute(session)
+                                 : execute(*session))
     return status;
   session->ran = true;
   return MAPSTO_OK;
@@ -212,6 +269,8 @@ mapsto_status mapsto_session_read_state(mapsto_session *session, size_t state,
                            "state `%s` has no shape before the first run",
                            session->manifest().text(record.name));
   }
+  if (mapsto_status status = fetchStates(*session))
+    return status;
   tensor->dtype = mapsto_dtype(record.dtype);
   tensor->rank = value.shape.rank;
   memcpy(tensor->dims, value.shape.dims, sizeof tensor->dims);
@@ -237,6 +296,8 @@ mapsto_status mapsto_session_write_state(mapsto_session *session, size_t state,
       memcpy(value.memory.data(), data, size_t(bytes));
   }
   value.live = true;
+  value.onHost = true;
+  value.onDevice = false;
   value.shape = makeShape(dims, rank);
   value.bytes = bytes;
   session->settled = false;

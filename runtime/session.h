@@ -35,6 +35,8 @@ struct StateValue {
   Shape shape;
   int64_t bytes = 0;
   Memory memory;
+  /// Where its contents are up to date. (The CPU's runs know the host alone.)
+  bool onHost = true, onDevice = false;
 };
 
 /// A kernel's expressions at the settled sizes.
@@ -55,6 +57,8 @@ struct SymbolSource {
 struct mapsto_session {
   mapsto_artifact *artifact = nullptr;
   int threads = 1;
+  const mapsto_backend *backend = nullptr; ///< null: the CPU
+  void *run = nullptr;                     ///< the backend's
   mapsto_step_callback onStep = nullptr;
   void *onStepUser = nullptr;
   mapsto::runtime::String error;
@@ -64,7 +68,8 @@ struct mapsto_session {
   mapsto::runtime::Fixed<mapsto::runtime::OutputBinding> outputs;
   mapsto::runtime::Fixed<mapsto::runtime::StateValue> states;
 
-  // What settle() finds. Valid while `settled`.
+  // What settle() finds. Valid while `settled`; `generation` counts its finds.
+  uint64_t generation = 0;
   bool settled = false;
   bool planned = false; ///< `plan` and the offsets fit `bufferSizes`
   mapsto::runtime::Array<int64_t> symbols;
@@ -100,7 +105,15 @@ mapsto_status settle(mapsto_session &session);
 mapsto_status makeState(mapsto_session &session, uint32_t state,
                         const int64_t *symbols, bool &known);
 
-/// Runs the schedule over the settled sizes.
+/// Gives the outputs that the session owns their memory, and states that have
+/// no contents zeros; checks the room of the outputs that are bound.
+mapsto_status readyTensors(mapsto_session &session);
+
+/// The failure that a kernel has reported.
+mapsto_status indexError(mapsto_session &session, uint32_t kernel,
+                         const mapsto_kernel_context &error);
+
+/// Runs the schedule over the settled sizes, on the CPU.
 mapsto_status execute(mapsto_session &session);
 
 } // namespace mapsto::runtime

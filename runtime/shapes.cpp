@@ -376,6 +376,7 @@ mapsto_status settle(mapsto_session &session) {
     return MAPSTO_OK;
   mapsto_status status = Settler{session, session.manifest()}.run();
   session.settled = status == MAPSTO_OK;
+  ++session.generation;
   return status;
 }
 
@@ -409,6 +410,8 @@ mapsto_status makeState(mapsto_session &session, uint32_t state,
                         m.text(record.name), (long long)value.bytes);
   memset(value.memory.data(), 0, size_t(value.bytes));
   value.live = true;
+  value.onHost = true;
+  value.onDevice = false;
   return MAPSTO_OK;
 }
 

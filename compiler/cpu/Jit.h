@@ -27,6 +27,9 @@ public:
                                      std::string &error);
   ~Jit();
 
+  /// What runs the model's shaders.
+  void setBackend(const mapsto_backend &backend) { linked.backend = &backend; }
+
   /// Valid as long as this.
   const mapsto_image &image() const { return linked; }
 

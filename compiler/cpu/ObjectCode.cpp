@@ -98,6 +98,11 @@ llvm::GlobalVariable *addImage(llvm::Module &module,
     symbol->setVisibility(llvm::GlobalValue::HiddenVisibility);
     weights = symbol;
   }
+  llvm::Constant *backend = llvm::ConstantPointerNull::get(pointer);
+  if (options.backend && !manifest.shaders.empty())
+    backend = new llvm::GlobalVariable(
+        module, llvm::Type::getInt8Ty(context), /*isConstant=*/true,
+        llvm::GlobalValue::ExternalLinkage, nullptr, "mapsto_vulkan_backend");
   llvm::Constant *fields[] = {half(MAPSTO_IMAGE_MAGIC),
                               half(MAPSTO_IMAGE_VERSION),
                               data,
@@ -105,7 +110,8 @@ llvm::GlobalVariable *addImage(llvm::Module &module,
                               addKernelTable(module, kernels),
                               word(kernels.size()),
                               weights,
-                              word(manifest.weightsSize)};
+                              word(manifest.weightsSize),
+                              backend};
   auto *image = addConstant(module, llvm::ConstantStruct::getAnon(fields),
                             imageSymbol(manifest.name), 8);
   image->setLinkage(llvm::GlobalValue::ExternalLinkage);

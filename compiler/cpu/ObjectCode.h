@@ -37,6 +37,9 @@ struct ObjectOptions {
   bool linkedWeights = false;
   /// Also define the typed C functions (see EntryPoints.h).
   bool entryPoints = false;
+  /// A model with shaders refers to what runs them, `mapsto_vulkan_backend`;
+  /// else whoever opens the image sets it.
+  bool backend = false;
 };
 
 /// "SeqModel" as the names of C have it: "seq_model".

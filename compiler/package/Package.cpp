@@ -140,6 +140,7 @@ private:
     object.modelImage = options.kind != PackageKind::Object && !isArchive();
     object.linkedWeights = linksWeights();
     object.entryPoints = options.kind == PackageKind::Library;
+    object.backend = true;
     auto code = makeObjectCode(module, &manifest, target, object, timings);
     if (failed(code))
       return fail("the compiler failed to make object code");
@@ -173,8 +174,11 @@ private:
     }
     if (options.kind == PackageKind::Executable)
       job.inputs.push_back(options.runtimeFolder + "/libmapsto_main.a");
-    if (options.kind != PackageKind::Object)
+    if (options.kind != PackageKind::Object) {
+      if (!manifest.shaders.empty())
+        job.inputs.push_back(options.runtimeFolder + "/libmapsto_vulkan.a");
       job.inputs.push_back(runtimeArchive());
+    }
     std::string why;
     return link(job, target, why) || fail("cannot link: " + why);
   }

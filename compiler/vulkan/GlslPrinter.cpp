@@ -9,6 +9,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -164,6 +165,14 @@ void GlslPrinter::statement(Operation &op) {
     place(op.getLoc());
   TypeSwitch<Operation *>(&op)
       .Case([&](memref::StoreOp store) {
+        if (store.getMemRef() == errors) {
+          reported.push_back(expression(store.getValue()).text);
+          if (reported.size() == 3)
+            line() << "report(" << llvm::join(reported, ", ") << ");\n";
+          if (reported.size() == 3)
+            reported.clear();
+          return;
+        }
         std::string target =
             element(store.getMemRef(), store.getIndices()[0]).text;
         line() << target << " = " << expression(store.getValue()).text << ";\n";

@@ -55,6 +55,8 @@ public:
   /// A name like `hint` that nothing else has.
   std::string freshName(llvm::StringRef hint);
   void printBody(mlir::Block &body, unsigned indent);
+  /// Stores to this memory, a mapsto_kernel_context, become calls of report().
+  void reportTo(mlir::Value memref) { errors = memref; }
 
   /// "float", "int64_t", ...; notes the extension that it needs.
   std::string typeName(mlir::Type type);
@@ -96,6 +98,9 @@ private:
   llvm::DenseMap<mlir::Operation *, bool> inlined;
   llvm::StringSet<> known;
   std::string lastPlace;
+  mlir::Value errors;
+  /// Of the report that is being written: its place and value.
+  llvm::SmallVector<std::string, 3> reported;
 };
 
 } // namespace mapsto

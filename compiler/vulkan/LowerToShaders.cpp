@@ -117,6 +117,17 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
 
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
+    Value root = group.root->getResult(0);
+    Dim items = isElementwise(group) ? numElements(dimsOf(root))
+                                     : gridOf(group, machine);
+    function->setAttr(kGridAttr, b.getStringAttr(items.str()));
+    function->setAttr(
+        kDispatchAttr,
+        b.getStringAttr(isElementwise(group) ? "invocations" : "workgroups"));
+    SmallVector<Attribute> sites;
+    for (const std::string &site : e.sites)
+      sites.push_back(b.getStringAttr(site));
+    function->setAttr(kSitesAttr, b.getArrayAttr(sites));
     function->setAttr(kKernelKindAttr, kernel.getKindAttr());
     function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
     SmallVector<Attribute> fused;

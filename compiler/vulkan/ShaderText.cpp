@@ -7,13 +7,16 @@
 #include "dialect/MapstoDialect.h"
 #include "dialect/SourcePlace.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
+using mapsto::runtime::ShaderFeature;
 
 namespace mapsto {
 
-/// "matmul: packed_matmul, add, tanh", in lines that start with //.
+/// "// softmax: sub, exp, div", then where that stands.
 static void printHeader(llvm::raw_ostream &os, func::FuncOp kernel) {
   os << "// " << kernel.getSymName();
   if (auto fused = kernel->getAttrOfType<ArrayAttr>(kFusedAttr)) {
@@ -25,29 +28,62 @@ static void printHeader(llvm::raw_ostream &os, func::FuncOp kernel) {
     os << "// " << place << "\n";
 }
 
-std::string shaderText(func::FuncOp kernel) {
+/// What a device must have for the shader to use an extension of GLSL.
+static uint32_t featuresOf(StringRef extension) {
+  auto bits = [](ShaderFeature x, ShaderFeature y) {
+    return uint32_t(x) | uint32_t(y);
+  };
+  return llvm::StringSwitch<uint32_t>(extension)
+      .Case("GL_EXT_shader_explicit_arithmetic_types_int64",
+            uint32_t(ShaderFeature::Int64))
+      .Case("GL_EXT_shader_explicit_arithmetic_types_float64",
+            uint32_t(ShaderFeature::Float64))
+      .Case("GL_EXT_shader_explicit_arithmetic_types_int16",
+            bits(ShaderFeature::Int16, ShaderFeature::Storage16))
+      .Case("GL_EXT_shader_explicit_arithmetic_types_int8",
+            bits(ShaderFeature::Int8, ShaderFeature::Storage8))
+      .Case("GL_EXT_shader_explicit_arithmetic_types_float16",
+            bits(ShaderFeature::Float16, ShaderFeature::Storage16))
+      .Default(0);
+}
+
+/// Where errors are reported; the first one stays.
+static constexpr StringLiteral kReport = R"(
+// Tells the host of a bad index or divisor: which place, what it met, the bound.
+void report(int64_t place, int64_t value, int64_t bound) {
+  if (atomicCompSwap(reported, 0, 1) != 0)
+    return;
+  error[0] = int64_t(kernel) << 32 | place;
+  error[1] = value;
+  error[2] = bound;
+}
+)";
+
+Shader printShader(func::FuncOp kernel) {
+  Shader shader;
+  shader.kernel = kernel.getSymName().str();
   std::string code;
   llvm::raw_string_ostream body(code);
   GlslPrinter printer(body);
 
   unsigned buffers = kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
-  auto kind = kernel->getAttrOfType<KernelKindAttr>(kKernelKindAttr);
-  (void)kind;
-  std::string declarations;
-  llvm::raw_string_ostream head(declarations);
   llvm::DenseSet<Value> written;
   kernel.walk(
       [&](memref::StoreOp store) { written.insert(store.getMemRef()); });
+  std::string declarations;
+  llvm::raw_string_ostream head(declarations);
   for (unsigned i = 0; i != buffers; ++i) {
     Value buffer = kernel.getArgument(i);
-    bool isWritten = written.contains(buffer);
     std::string name = printer.freshName("b" + std::to_string(i));
     printer.name(buffer, name);
     Type element = cast<MemRefType>(buffer.getType()).getElementType();
     head << "layout(std430, set = 0, binding = " << i << ") "
-         << (isWritten ? "" : "readonly ") << "buffer Buffer" << i << " { "
-         << printer.typeName(element) << " " << name << "[]; };\n";
+         << (written.contains(buffer) ? "" : "readonly ") << "buffer Buffer"
+         << i << " { " << printer.typeName(element) << " " << name
+         << "[]; };\n";
   }
+  shader.bindingCount = buffers;
+
   auto symbols = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>(
       kSymbolsAttr);
   std::string sizes;
@@ -60,25 +96,52 @@ std::string shaderText(func::FuncOp kernel) {
       std::string name = printer.freshName(symbol);
       printer.name(size, name);
       sizes += "  int " + name + ";\n";
+      shader.pushes.push_back(symbol.str());
     }
+  Value errors = kernel.getArguments().back();
+  bool reports = !errors.use_empty();
+  if (reports) {
+    printer.reportTo(errors);
+    printer.typeName(IntegerType::get(kernel.getContext(), 64));
+    head << "layout(std430, set = 0, binding = " << shader.bindingCount++
+         << ") buffer Errors { int64_t error[3]; uint reported; };\n"
+         << "layout(constant_id = 1) const uint kernel = 0;\n";
+  }
   printer.printBody(kernel.getBody().front(), 1);
 
-  std::string text;
-  llvm::raw_string_ostream os(text);
+  llvm::raw_string_ostream os(shader.text);
   os << "#version 450\n";
   printHeader(os, kernel);
   os << "\n";
-  for (llvm::StringRef extension : printer.extensions.keys())
+  SmallVector<StringRef> extensions(printer.extensions.keys());
+  llvm::sort(extensions);
+  shader.features = 0;
+  for (StringRef extension : extensions) {
     os << "#extension " << extension << " : require\n";
-  if (!printer.extensions.empty())
+    shader.features |= featuresOf(extension);
+  }
+  if (!extensions.empty())
     os << "\n";
   os << "layout(local_size_x_id = 0) in;\n" << declarations;
   if (!sizes.empty())
     os << "layout(push_constant) uniform Sizes {\n" << sizes << "};\n";
+  if (reports)
+    os << kReport;
   for (const std::string &helper : printer.helpers)
     os << helper;
   os << "\nvoid main() {\n" << code << "}\n";
-  return text;
+
+  auto text = [&](StringRef attribute) {
+    return kernel->getAttrOfType<StringAttr>(attribute).getValue();
+  };
+  shader.items = text(kGridAttr).str();
+  shader.dispatch = text(kDispatchAttr) == "invocations"
+                        ? runtime::DispatchKind::Invocations
+                        : runtime::DispatchKind::Workgroups;
+  if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))
+    for (StringRef site : sites.getAsValueRange<StringAttr>())
+      shader.sites.push_back(site.str());
+  return shader;
 }
 
 } // namespace mapsto

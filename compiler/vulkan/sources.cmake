@@ -1,4 +1,5 @@
 list(APPEND compiler_sources
+  vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslPrinter.cpp

@@ -1,5 +1,6 @@
 #include "runtime/vulkan/program.h"
 
+#include "runtime/expr.h"
 #include "runtime/vulkan/submit.h"
 
 namespace mapsto::runtime::vulkan {
@@ -126,6 +127,12 @@ const Pipeline *Program::pipeline(uint32_t kernel, String &error) {
 
 VkResult Program::loadWeights() {
   const Manifest &m = artifact->manifest;
+  // A weight's size depends on no symbol.
+  auto weightBytes = [&](uint32_t buffer) {
+    int64_t bytes = 0;
+    evaluate(m, m.buffers[buffer].sizeExpr, nullptr, bytes);
+    return uint64_t(bytes);
+  };
   if (offsets.size() == m.buffers.count)
     return VK_SUCCESS;
   // Each weight at an offset that a binding may have.
@@ -139,7 +146,7 @@ VkResult Program::loadWeights() {
     if (!isWeight(i))
       continue;
     places[i] = total;
-    total = (total + weightBytes(*artifact, i) + align - 1) / align * align;
+    total = (total + weightBytes(i) + align - 1) / align * align;
   }
   if (VkResult result = weightBlock.ensure(*device, total, Block::OnDevice))
     return result;
@@ -153,10 +160,10 @@ VkResult Program::loadWeights() {
   for (uint32_t i = 0; i < m.buffers.count; ++i)
     if (isWeight(i))
       memcpy(to + places[i], artifact->weights + m.buffers[i].offset,
-             size_t(weightBytes(*artifact, i)));
+             size_t(weightBytes(i)));
   if (!weightBlock.mapped() && total)
-    if (VkResult result =
-            copyNow(*device, staging.buffer(), weightBlock.buffer(), total))
+    if (VkResult result = copyNow(*device, staging.buffer(), 0,
+                                  weightBlock.buffer(), 0, total))
       return result;
   offsets.swap(places);
   return VK_SUCCESS;
@@ -172,6 +179,7 @@ Program *programOf(mapsto_artifact &artifact, Device &device) {
   if (!program && (program = create<Program>())) {
     program->device = &device;
     program->artifact = &artifact;
+    program->pipelines.resize(artifact.manifest.kernels.count);
     program->next = first;
     artifact.programs = program;
   }

@@ -55,6 +55,7 @@ public:
   Program *next = nullptr; ///< of the artifact, on another device
 
 private:
+  friend Program *programOf(mapsto_artifact &artifact, Device &device);
   VkResult compile(uint32_t kernel, Pipeline &to);
 
   Array<Pipeline> pipelines; ///< by kernel

@@ -78,10 +78,14 @@ mapsto_status Run::checkErrors() {
     return MAPSTO_OK;
   uint32_t kernel = uint32_t(uint64_t(error.error_code) >> 32);
   error.error_code &= 0xFFFFFFFF;
+  if (kernel >= session->manifest().kernels.count)
+    return MAPSTO_OK;
   return indexError(*session, kernel, error);
 }
 
 mapsto_status Run::execute() {
+  if (mapsto_status status = readyTensors(*session))
+    return status;
   if (recordedFor != session->generation) {
     recordedFor = 0;
     if (mapsto_status status = record())

@@ -101,14 +101,15 @@ void fullBarrier(const Device &device, VkCommandBuffer commands) {
                                  nullptr, 0, nullptr);
 }
 
-VkResult copyNow(Device &device, VkBuffer from, VkBuffer to, uint64_t bytes) {
+VkResult copyNow(Device &device, VkBuffer from, uint64_t fromOffset,
+                 VkBuffer to, uint64_t toOffset, uint64_t bytes) {
   Commands once;
   VkCommandBuffer commands;
   if (VkResult result = once.open(device))
     return result;
   if (VkResult result = once.begin(commands))
     return result;
-  VkBufferCopy region{0, 0, bytes};
+  VkBufferCopy region{fromOffset, toOffset, bytes};
   device.vk.vkCmdCopyBuffer(commands, from, to, 1, &region);
   if (VkResult result = once.finish(commands))
     return result;

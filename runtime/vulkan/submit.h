@@ -37,9 +37,10 @@ private:
 /// the host.
 void fullBarrier(const Device &device, VkCommandBuffer commands);
 
-/// Copies `bytes` from the start of one buffer to that of the other, and waits.
-[[nodiscard]] VkResult copyNow(Device &device, VkBuffer from, VkBuffer to,
-                               uint64_t bytes);
+/// Copies `bytes` from one buffer to another, and waits.
+[[nodiscard]] VkResult copyNow(Device &device, VkBuffer from,
+                               uint64_t fromOffset, VkBuffer to,
+                               uint64_t toOffset, uint64_t bytes);
 
 } // namespace mapsto::runtime::vulkan
 

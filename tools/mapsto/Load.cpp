@@ -112,14 +112,13 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
 bool chooseTarget(Model &model, const Arguments &arguments,
                   const char *defaultCpu) {
   std::string device = arguments.get("--target", "cpu");
-  if (device == "vulkan" || device == "both") {
-    fail("this version compiles for the CPU only: --target cpu");
+  if (device != "cpu" && device != "both") {
+    fail("--target needs `cpu` or `both`, not `" + device + "`");
     return false;
   }
-  if (device != "cpu") {
-    fail("--target needs `cpu`, not `" + device + "`");
-    return false;
-  }
+  model.vulkan =
+      device == "both" ||
+      llvm::StringRef(arguments.get("--device")).starts_with("vulkan");
   std::string level = arguments.get("-O", "2");
   if (level.size() != 1 || level[0] < '0' || level[0] > '3') {
     fail("-O needs a level from 0 to 3, not `" + level + "`");

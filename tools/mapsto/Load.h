@@ -51,6 +51,7 @@ struct Model {
   /// What --quantize did, in the model's order.
   std::vector<QuantizedWeight> quantized;
   Target target;
+  bool vulkan = false; ///< shaders too
   int optLevel = 2;
   Timings timings;
   /// How it was made, for people: "-O2 --dim T=128".

@@ -1,8 +1,9 @@
 #include "tools/mapsto/Lower.h"
 #include "compiler/cpu/ObjectCode.h"
 #include "compiler/package/StoredPhase.h"
+#include "compiler/vulkan/BuildShaders.h"
 #include "compiler/vulkan/CompileGlsl.h"
-#include "compiler/vulkan/ShaderText.h"
+#include "runtime/backend.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -24,11 +25,25 @@ static std::string textOf(mlir::ModuleOp module) {
 std::optional<Compiled> mapsto::compile(Model &model) {
   // Every other phase follows from this one: `inspect` on an artifact.
   std::string graph = textOf(*model.module);
-  if (failed(lower(*model.module, Phase::Graph, Phase::Loops, model.target,
-                   model.timings))) {
+  auto toPhase = [&](Phase from, Phase to) {
+    if (succeeded(lower(*model.module, from, to, model.target, model.timings)))
+      return true;
     model.fail();
+    return false;
+  };
+  if (!toPhase(Phase::Graph, Phase::Kernels))
     return std::nullopt;
+  std::vector<Shader> shaders;
+  if (model.vulkan) {
+    auto built = buildShaders(*model.module, model.timings);
+    if (failed(built)) {
+      model.fail();
+      return std::nullopt;
+    }
+    shaders = std::move(*built);
   }
+  if (!toPhase(Phase::Kernels, Phase::Loops))
+    return std::nullopt;
   WeightTable weights(*model.module);
   weights.setSource(model.weights);
   auto manifest = model.timings.measure(
@@ -42,11 +57,10 @@ std::optional<Compiled> mapsto::compile(Model &model) {
   manifest->features = model.target.required;
   manifest->options = model.options;
   manifest->phases = {storePhase(phaseName(Phase::Graph), graph)};
-  if (failed(lower(*model.module, Phase::Loops, Phase::Llvm, model.target,
-                   model.timings))) {
-    model.fail();
+  if (model.vulkan)
+    addShaders(*manifest, shaders);
+  if (!toPhase(Phase::Loops, Phase::Llvm))
     return std::nullopt;
-  }
   return Compiled{std::move(*manifest), std::move(weights)};
 }
 
@@ -90,37 +104,25 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
     fail("cannot load the compiled code: " + error, kRunFailed);
     return nullptr;
   }
+  loaded->jit->setBackend(mapsto_vulkan_backend);
   return loaded;
 }
 
 /// Every kernel's shader, as text or as assembly.
 static bool printShaders(Model &model, Phase phase, llvm::raw_ostream &out) {
-  mlir::PassManager pm(model.module->getContext());
-  addShaderPasses(pm);
   if (failed(lower(*model.module, Phase::Graph, Phase::Kernels, model.target,
-                   model.timings)) ||
-      failed(pm.run(*model.module))) {
+                   model.timings))) {
     model.fail();
     return false;
   }
-  for (auto kernel : model.module->getOps<mlir::func::FuncOp>()) {
-    if (kernel.getSymName() == kEntryName)
-      continue;
-    std::string text = shaderText(kernel);
-    if (phase == Phase::Glsl) {
-      out << text << "\n";
-      continue;
-    }
-    std::vector<uint32_t> words;
-    std::string error;
-    if (!compileGlsl(text, words, error)) {
-      fail("the shader of `" + kernel.getSymName().str() +
-               "` is wrong: " + error,
-           kRunFailed);
-      return false;
-    }
-    out << disassembleSpirv(words) << "\n";
+  auto shaders = buildShaders(*model.module, model.timings);
+  if (failed(shaders)) {
+    model.fail();
+    return false;
   }
+  for (const Shader &shader : *shaders)
+    out << (phase == Phase::Glsl ? shader.text : disassembleSpirv(shader.words))
+        << "\n";
   return true;
 }
 

@@ -1,0 +1,62 @@
+//===- BuildShaders.cpp - The shaders of a model's kernels ----------------===//
+
+#include "compiler/vulkan/BuildShaders.h"
+
+#include "compiler/KernelAttributes.h"
+#include "compiler/package/BuildManifest.h"
+#include "compiler/pipeline.h"
+#include "compiler/vulkan/CompileGlsl.h"
+#include "compiler/vulkan/ShaderText.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+FailureOr<std::vector<Shader>> buildShaders(ModuleOp module, Timings &timings) {
+  OwningOpRef<ModuleOp> copy = module.clone();
+  bool lowered = timings.measure("shaders", [&] {
+    PassManager pm(copy->getContext());
+    addShaderPasses(pm);
+    return succeeded(pm.run(*copy));
+  });
+  if (!lowered)
+    return failure();
+  std::vector<Shader> shaders;
+  for (auto kernel : copy->getOps<func::FuncOp>()) {
+    if (!kernel->hasAttr(kDispatchAttr))
+      continue;
+    Shader shader = printShader(kernel);
+    std::string error;
+    bool compiled = timings.measure("glslang", [&] {
+      return compileGlsl(shader.text, shader.words, error);
+    });
+    if (!compiled)
+      return kernel.emitError("its shader is wrong: ") << error << shader.text;
+    shaders.push_back(std::move(shader));
+  }
+  return shaders;
+}
+
+void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
+  auto expr = [&](const std::string &dim) {
+    return manifest.expr(manifestExpr(*Dim::parse(dim), manifest.symbols));
+  };
+  for (ManifestKernel &kernel : manifest.kernels) {
+    auto shader = llvm::find_if(
+        shaders, [&](const Shader &s) { return s.kernel == kernel.symbol; });
+    assert(shader != shaders.end() && "a kernel without a shader");
+    ManifestShader record;
+    record.words = shader->words;
+    for (const std::string &symbol : shader->pushes)
+      record.pushes.push_back(expr(symbol));
+    record.dispatch = shader->dispatch;
+    record.items = expr(shader->items);
+    record.bindingCount = shader->bindingCount;
+    record.features = shader->features;
+    manifest.shaders.push_back(std::move(record));
+  }
+}
+
+} // namespace mapsto

@@ -1,0 +1,34 @@
+//===- BuildShaders.h - The shaders of a model's kernels --------*- C++ -*-===//
+
+#ifndef MAPSTO_COMPILER_VULKAN_BUILDSHADERS_H
+#define MAPSTO_COMPILER_VULKAN_BUILDSHADERS_H
+
+#include "compiler/Timings.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "runtime/manifest_writer.h"
+
+namespace mapsto {
+
+/// A kernel's shader, not yet in a manifest: sizes are texts of `Dim`s.
+struct Shader {
+  std::string kernel;
+  std::string text; ///< GLSL
+  std::vector<uint32_t> words;
+  std::vector<std::string> pushes; ///< symbols
+  std::string items;
+  runtime::DispatchKind dispatch;
+  uint32_t bindingCount, features;
+  std::vector<std::string> sites; ///< places that may meet a bad index
+};
+
+/// The shaders of a module in phase kernels, which is left as it is. On failure
+/// every kernel that has no shader yet is reported.
+mlir::FailureOr<std::vector<Shader>> buildShaders(mlir::ModuleOp module,
+                                                  Timings &timings);
+
+/// Puts the shaders beside the manifest's kernels.
+void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders);
+
+} // namespace mapsto
+
+#endif // MAPSTO_COMPILER_VULKAN_BUILDSHADERS_H

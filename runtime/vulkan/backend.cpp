@@ -1,0 +1,50 @@
+#include "runtime/backend.h"
+
+#include "runtime/vulkan/run.h"
+
+using namespace mapsto::runtime;
+using namespace mapsto::runtime::vulkan;
+
+static Run &runOf(mapsto_session *session) {
+  return *static_cast<Run *>(session->run);
+}
+
+static void close(mapsto_session *session) {
+  destroy(static_cast<Run *>(session->run));
+  session->run = nullptr;
+}
+
+static mapsto_status open(mapsto_session *session, int index) {
+  String error;
+  Device *device = openDevice(index, error);
+  if (!device)
+    return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
+  Run *run = create<Run>();
+  if (!run)
+    return session->fail(MAPSTO_OUT_OF_MEMORY, "out of memory");
+  session->run = run;
+  mapsto_status status = run->open(*session, *device);
+  if (status)
+    close(session);
+  return status;
+}
+
+static void closeArtifact(mapsto_artifact *artifact) {
+  auto *program = static_cast<Program *>(artifact->programs);
+  while (program) {
+    Program *next = program->next;
+    destroy(program);
+    program = next;
+  }
+}
+
+const mapsto_backend mapsto_vulkan_backend = {
+    "vulkan",
+    open,
+    [](mapsto_session *session) { return runOf(session).execute(); },
+    [](mapsto_session *session, uint32_t state) {
+      return runOf(session).fetchState(state);
+    },
+    close,
+    closeArtifact,
+};
