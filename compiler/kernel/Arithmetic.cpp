@@ -122,7 +122,7 @@ Value KernelEmitter::negate(Value condition) {
 }
 
 Value KernelEmitter::splat(Value x) {
-  if (isVector(x))
+  if (isVector(x) || machine.lanesAreInvocations)
     return x;
   return vector::BroadcastOp::create(b, vectorOf(x.getType()), x);
 }
@@ -219,6 +219,8 @@ Value KernelEmitter::extremeLane(ReduceKind kind, Value v) {
 }
 
 Value KernelEmitter::combineLanes(ReduceKind kind, Value v) {
+  if (machine.lanesAreInvocations)
+    return combineInvocations(kind, v);
   // The order of a sum's terms is ours to choose: a tree over the lanes.
   auto flags = kind == ReduceKind::sum || kind == ReduceKind::prod
                    ? arith::FastMathFlags::reassoc

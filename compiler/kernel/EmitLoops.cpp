@@ -54,7 +54,9 @@ void emitLoops(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   bool lanes = !dims.empty() && !oneElementPerItem(group);
   ArrayRef<Dim> outer = lanes ? ArrayRef(dims).drop_back() : ArrayRef(dims);
 
-  SmallVector<ReduceOp> keeping = keepDearRows(e, group);
+  SmallVector<ReduceOp> keeping;
+  if (!e.machine.lanesAreInvocations)
+    keeping = keepDearRows(e, group);
   e.loop(begin, end, 1, [&](Value item) {
     Indices at = e.delinearize(e.uniform(item), outer);
     if (!lanes || dims.back() == Dim(1)) {

@@ -37,6 +37,11 @@ Buffer KernelEmitter::allocate(ArrayRef<Dim> dims, Type elementType) {
   return {view, Value(), Dims(dims), elementType};
 }
 
+MemRefType bufferType(Type tensor) {
+  Type element = cast<RankedTensorType>(tensor).getElementType();
+  return MemRefType::get({ShapedType::kDynamic}, storedType(element));
+}
+
 Index KernelEmitter::linear(const Buffer &buffer, ArrayRef<Index> indices) {
   Index position = buffer.offset ? uniform(buffer.offset) : Index{};
   Dim stride = 1;
@@ -59,21 +64,23 @@ Value KernelEmitter::load(const Buffer &buffer, ArrayRef<Index> indices) {
   Type stored = cast<MemRefType>(buffer.memref.getType()).getElementType();
   Value mask = currentMask();
   Value v;
-  if (at.kind == Index::Uniform) {
+  if (at.kind == Index::Uniform || machine.lanesAreInvocations) {
     v = memref::LoadOp::create(b, buffer.memref, ValueRange(at.value));
   } else if (at.kind == Index::Lanes && !mask) {
-    v = vector::LoadOp::create(b, vectorOf(stored), buffer.memref,
-                               ValueRange(at.value));
+    v = vector::LoadOp::create(b, cast<VectorType>(vectorOf(stored)),
+                               buffer.memref, ValueRange(at.value));
   } else {
     Value zero = splat(constant(stored, 0));
     if (at.kind == Index::Lanes) {
-      v = vector::MaskedLoadOp::create(b, vectorOf(stored), buffer.memref,
-                                       ValueRange(at.value), mask, zero);
+      v = vector::MaskedLoadOp::create(b, cast<VectorType>(vectorOf(stored)),
+                                       buffer.memref, ValueRange(at.value),
+                                       mask, zero);
     } else {
       if (!mask)
         mask = splat(constant(b.getI1Type(), 1));
-      v = vector::GatherOp::create(b, vectorOf(stored), buffer.memref,
-                                   ValueRange(idx(0)), at.value, mask, zero);
+      v = vector::GatherOp::create(b, cast<VectorType>(vectorOf(stored)),
+                                   buffer.memref, ValueRange(idx(0)), at.value,
+                                   mask, zero);
     }
   }
   if (buffer.elementType.isBF16())
@@ -95,6 +102,16 @@ void KernelEmitter::store(Value value, const Buffer &buffer,
   else
     value = convert(value, stored);
   Value mask = currentMask();
+  if (machine.lanesAreInvocations) {
+    auto write = [&] {
+      memref::StoreOp::create(b, value, buffer.memref, ValueRange(at.value));
+    };
+    if (at.kind != Index::Uniform)
+      return write();
+    return when(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, invocation(),
+                                      idx(0)),
+                write);
+  }
   if (at.kind == Index::Uniform) {
     if (isVector(value)) // all lanes hold the one value
       value = vector::ExtractOp::create(b, value, 0);

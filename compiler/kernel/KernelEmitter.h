@@ -257,6 +257,8 @@ public:
   mlir::Value currentMask() const { return scopes.back().mask; }
   /// Lanes that are invocations: which one this is, and how many there are.
   mlir::Value invocation(), invocations();
+  /// Every invocation of the workgroup gets what all have, combined.
+  mlir::Value combineInvocations(ReduceKind kind, mlir::Value v);
   /// Forgets what was remembered: memory it was read from has changed.
   void forget();
 

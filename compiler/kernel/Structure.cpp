@@ -44,14 +44,20 @@ void KernelEmitter::loop(Value lower, Value upper, Value step,
 SmallVector<Value> KernelEmitter::laneLoop(
     const Dim &size, ValueRange inits,
     function_ref<SmallVector<Value>(Index, ValueRange)> body) {
-  if (std::optional<int64_t> known = size.constant())
+  std::optional<int64_t> known = size.constant();
+  if (known && !machine.lanesAreInvocations)
     return lanesFrom(0, *known, inits, body);
-  return lanesFrom(idx(0), dim(size), inits, body);
+  return laneLoop(dim(size), inits, body);
 }
 
 SmallVector<Value> KernelEmitter::laneLoop(
     Value size, ValueRange inits,
     function_ref<SmallVector<Value>(Index, ValueRange)> body) {
+  if (machine.lanesAreInvocations)
+    return loop(invocation(), size, invocations(), inits,
+                [&](Value iv, ValueRange args) {
+                  return body({iv, Index::Lanes}, args);
+                });
   return lanesFrom(idx(0), size, inits, body);
 }
 
@@ -61,7 +67,8 @@ SmallVector<Value> KernelEmitter::laneLoop(
     function_ref<SmallVector<Value>(ValueRange, ValueRange)> merge) {
   std::optional<int64_t> known = size.constant();
   int64_t step = partials * lanes;
-  if (partials == 1 || known.value_or(step) < step)
+  if (partials == 1 || known.value_or(step) < step ||
+      machine.lanesAreInvocations)
     return laneLoop(size, inits, body);
 
   SmallVector<Value> carried = llvm::to_vector(inits);
@@ -101,8 +108,9 @@ SmallVector<Value> KernelEmitter::lanesFrom(
                      return body({iv, Index::Lanes, true}, args);
                    });
   if (whole < end) {
-    Value mask = vector::CreateMaskOp::create(b, vectorOf(b.getI1Type()),
-                                              ValueRange(idx(end - whole)));
+    Value mask = vector::CreateMaskOp::create(
+        b, cast<VectorType>(vectorOf(b.getI1Type())),
+        ValueRange(idx(end - whole)));
     // A loop of one step: a block, and so a scope, of its own.
     carried = branch(
         arith::ConstantOp::create(b, b.getBoolAttr(true)),
@@ -128,7 +136,8 @@ SmallVector<Value> KernelEmitter::lanesFrom(
       less(whole, end), TypeRange(ValueRange(carried)),
       [&] {
         scopes.back().mask = vector::CreateMaskOp::create(
-            b, vectorOf(b.getI1Type()), ValueRange(sub(end, whole)));
+            b, cast<VectorType>(vectorOf(b.getI1Type())),
+            ValueRange(sub(end, whole)));
         return body({whole, Index::Lanes, true}, carried);
       },
       [&] { return carried; });
@@ -152,6 +161,9 @@ void KernelEmitter::eachElement(ArrayRef<Dim> dims,
                                 function_ref<void(ArrayRef<Index>)> body) {
   if (dims.empty())
     return body({});
+  if (machine.lanesAreInvocations)
+    return laneLoop(numElements(dims),
+                    [&](Index i) { body(delinearize(i, dims)); });
   loop(idx(0), dim(numElements(dims.drop_back())), 1, [&](Value row) {
     Indices at = delinearize(uniform(row), dims.drop_back());
     laneLoop(dims.back(), [&](Index i) {
@@ -165,8 +177,8 @@ void KernelEmitter::eachElement(ArrayRef<Dim> dims,
 Value KernelEmitter::firstLanes(Value count) {
   count = arith::MaxSIOp::create(b, count, idx(0));
   count = minIndex(count, idx(lanes));
-  return vector::CreateMaskOp::create(b, vectorOf(b.getI1Type()),
-                                      ValueRange(count));
+  return vector::CreateMaskOp::create(
+      b, cast<VectorType>(vectorOf(b.getI1Type())), ValueRange(count));
 }
 
 SmallVector<Value>

@@ -11,6 +11,7 @@ list(APPEND compiler_sources
   kernel/EmitScanMatmul.cpp
   kernel/EmitTransposed.cpp
   kernel/IndexArithmetic.cpp
+  kernel/Invocations.cpp
   kernel/KernelEmitter.cpp
   kernel/LowerKernels.cpp
   kernel/MatmulDots.cpp
