@@ -209,6 +209,8 @@ Value KernelEmitter::extreme(ReduceKind kind, Value x, Value y) {
 }
 
 Value KernelEmitter::extremeLane(ReduceKind kind, Value v) {
+  if (machine.lanesAreInvocations)
+    return combineInvocations(kind, v);
   for (int64_t step = lanes / 2; step > 0; step /= 2) {
     SmallVector<int64_t> from;
     for (int64_t lane = 0; lane < lanes; ++lane)
