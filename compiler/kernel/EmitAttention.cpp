@@ -293,7 +293,7 @@ Value AttentionEmitter::keyBound(const KeyBound &bound) {
       [&]() -> SmallVector<Value> { return {e.constant(i64, 0)}; })[0];
   // Clamped before anything is taken from it, so that nothing overflows.
   Value least = e.dim(bound.shift), most = e.add(least, e.dim(keys));
-  Value at = arith::MaxSIOp::create(e.b, e.fromInteger(value).value, least);
+  Value at = arith::MaxSIOp::create(e.b, e.fromInteger(value, /*varies=*/false).value, least);
   return e.sub(e.minIndex(at, most), least);
 }
 

@@ -12,6 +12,7 @@
 #include "runtime/base.h"
 #include "runtime/manifest.h"
 
+#include <initializer_list>
 #include <pthread.h>
 #include <volk.h>
 
