@@ -29,6 +29,14 @@ inline constexpr llvm::StringLiteral kTeamAttr = "mapsto.team";
 /// On a shader's function: "invocations" or "workgroups", whichever takes an
 /// item of its grid.
 inline constexpr llvm::StringLiteral kDispatchAttr = "mapsto.dispatch";
+/// On a shader's function: the invocations of its workgroup, where that is not
+/// the device's choice.
+inline constexpr llvm::StringLiteral kWorkgroupSizeAttr =
+    "mapsto.workgroup_size";
+/// On an array or a loop of a shader: what to call it, or its variable.
+inline constexpr llvm::StringLiteral kHintAttr = "mapsto.hint";
+/// On a loop of a shader that is to be unrolled.
+inline constexpr llvm::StringLiteral kUnrollAttr = "mapsto.unroll";
 /// On a kernel that can write its first operand's memory as its result.
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the maximum that a softmax subtracts, whose NaN are met again in what it

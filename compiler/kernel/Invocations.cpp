@@ -1,5 +1,6 @@
 //===- Invocations.cpp - Lanes that are invocations of a workgroup --------===//
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -57,6 +58,41 @@ Value KernelEmitter::combineInvocations(ReduceKind kind, Value v) {
   return gpu::AllReduceOp::create(
       b, v, gpu::AllReduceOperationAttr::get(b.getContext(), operation),
       /*uniform=*/true);
+}
+
+static Buffer arrayIn(gpu::AddressSpace space, ImplicitLocOpBuilder &b,
+                      StringRef name, ArrayRef<Dim> dims, Type elementType) {
+  auto attr = gpu::AddressSpaceAttr::get(b.getContext(), space);
+  auto array = memref::AllocaOp::create(
+      b,
+      MemRefType::get({*numElements(dims).constant()}, storedType(elementType),
+                      MemRefLayoutAttrInterface(), attr));
+  array->setAttr(kHintAttr, b.getStringAttr(name));
+  return {array, Value(), Dims(dims), elementType};
+}
+
+Buffer KernelEmitter::sharedArray(StringRef name, ArrayRef<Dim> dims,
+                                  Type elementType) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(entry);
+  return arrayIn(gpu::AddressSpace::Workgroup, b, name, dims, elementType);
+}
+
+Buffer KernelEmitter::ownArray(StringRef name, ArrayRef<Dim> dims,
+                               Type elementType) {
+  return arrayIn(gpu::AddressSpace::Private, b, name, dims, elementType);
+}
+
+void KernelEmitter::barrier() { gpu::BarrierOp::create(b); }
+
+void KernelEmitter::unrolled(int64_t count, StringRef name,
+                             function_ref<void(Index)> body) {
+  loop(idx(0), idx(count), 1, [&](Value i) {
+    auto loop = cast<scf::ForOp>(b.getInsertionBlock()->getParentOp());
+    loop->setAttr(kUnrollAttr, b.getUnitAttr());
+    loop->setAttr(kHintAttr, b.getStringAttr(name));
+    body({i, Index::Vector});
+  });
 }
 
 } // namespace mapsto

@@ -259,6 +259,20 @@ public:
   mlir::Value invocation(), invocations();
   /// Every invocation of the workgroup gets what all have, combined.
   mlir::Value combineInvocations(ReduceKind kind, mlir::Value v);
+  /// An array that the invocations of a workgroup share.
+  Buffer sharedArray(llvm::StringRef name, llvm::ArrayRef<Dim> dims,
+                     mlir::Type elementType);
+  /// An array of each invocation's own: registers, where loops over it are
+  /// unrolled.
+  Buffer ownArray(llvm::StringRef name, llvm::ArrayRef<Dim> dims,
+                  mlir::Type elementType);
+  /// Waits for the other invocations of the workgroup, and sees what they have
+  /// written to shared arrays. All of them must come here.
+  void barrier();
+  /// Walks [0, count) in a loop that is unrolled; each invocation is on its own
+  /// in it. `name` is what to call its variable.
+  void unrolled(int64_t count, llvm::StringRef name,
+                llvm::function_ref<void(Index)> body);
   /// Forgets what was remembered: memory it was read from has changed.
   void forget();
 

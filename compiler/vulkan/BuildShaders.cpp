@@ -55,6 +55,9 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
     record.items = expr(shader->items);
     record.bindingCount = shader->bindingCount;
     record.features = shader->features;
+    record.sharedBytes = shader->sharedBytes;
+    if (shader->workgroupSize)
+      record.workgroupSize = *shader->workgroupSize;
     manifest.shaders.push_back(std::move(record));
   }
 }

@@ -17,7 +17,9 @@ struct Shader {
   std::vector<std::string> pushes; ///< symbols
   std::string items;
   runtime::DispatchKind dispatch;
-  uint32_t bindingCount, features;
+  uint32_t bindingCount, features, sharedBytes;
+  /// Where that is not the device's choice.
+  std::optional<uint32_t> workgroupSize;
   std::vector<std::string> sites; ///< places that may meet a bad index
 };
 

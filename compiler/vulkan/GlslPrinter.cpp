@@ -2,11 +2,11 @@
 
 #include "compiler/vulkan/GlslPrinter.h"
 
+#include "compiler/KernelAttributes.h"
 #include "dialect/SourcePlace.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringExtras.h"
@@ -38,9 +38,32 @@ std::string GlslPrinter::declare(Value value, StringRef hint) {
   return typeName(value.getType()) + " " + fresh;
 }
 
+/// An array of the workgroup stands at the head of the shader, an invocation's
+/// own where it is.
+void GlslPrinter::declareArray(memref::AllocaOp array) {
+  auto hint = array->getAttrOfType<StringAttr>(kHintAttr);
+  std::string fresh = freshName(hint ? hint.getValue() : "array");
+  names[array] = fresh;
+  MemRefType type = array.getType();
+  std::string text = typeName(type.getElementType()) + " " + fresh + "[" +
+                     std::to_string(type.getNumElements()) + "];\n";
+  auto space = cast<gpu::AddressSpaceAttr>(type.getMemorySpace());
+  if (space.getValue() != gpu::AddressSpace::Workgroup) {
+    line() << text;
+    return;
+  }
+  helpers.push_back("\nshared " + text);
+  unsigned bits =
+      type.getElementType().isIndex() ? 32 : type.getElementTypeBitWidth();
+  sharedBytes += type.getNumElements() * bits / 8;
+}
+
 /// What a value is, in a word.
 static StringRef hintFor(Value value) {
   Operation *op = value.getDefiningOp();
+  if (op)
+    if (auto hint = op->getAttrOfType<StringAttr>(kHintAttr))
+      return hint.getValue();
   if (isa<IndexType>(value.getType()))
     return "at";
   if (isa_and_nonnull<memref::LoadOp>(op))
@@ -177,6 +200,7 @@ void GlslPrinter::statement(Operation &op) {
             element(store.getMemRef(), store.getIndices()[0]).text;
         line() << target << " = " << expression(store.getValue()).text << ";\n";
       })
+      .Case([&](memref::AllocaOp array) { declareArray(array); })
       .Case([&](gpu::BarrierOp) { line() << "barrier();\n"; })
       .Case([&](scf::ForOp loop) {
         for (auto [result, argument, init] :
@@ -187,12 +211,21 @@ void GlslPrinter::statement(Operation &op) {
           names[argument] = names.lookup(result);
         }
         std::string from = expression(loop.getLowerBound()).text;
-        std::string variable = declare(loop.getInductionVar(), "i");
+        auto hint = loop->getAttrOfType<StringAttr>(kHintAttr);
+        std::string variable =
+            declare(loop.getInductionVar(),
+                    hint && !loop.getNumResults() ? hint.getValue() : "i");
         std::string i = names.lookup(loop.getInductionVar());
         std::string step = expression(loop.getStep()).text;
-        line() << "for (" << variable << " = " << from << "; " << i << " < "
-               << operand(loop.getUpperBound(), GlslExpression::Shift) << "; "
-               << (step == "1" ? "++" + i : i + " += " + step) << ") {\n";
+        StringRef unroll;
+        if (loop->hasAttr(kUnrollAttr)) {
+          extensions.insert("GL_EXT_control_flow_attributes");
+          unroll = "[[unroll]] ";
+        }
+        line() << unroll << "for (" << variable << " = " << from << "; " << i
+               << " < " << operand(loop.getUpperBound(), GlslExpression::Shift)
+               << "; " << (step == "1" ? "++" + i : i + " += " + step)
+               << ") {\n";
         block(*loop.getBody());
         ++depth;
         assign(loop.getRegionIterArgs(),

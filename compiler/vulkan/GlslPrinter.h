@@ -14,6 +14,7 @@
 #define MAPSTO_COMPILER_VULKAN_GLSLPRINTER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -64,6 +65,8 @@ public:
   /// Helper functions, in the order of their first use.
   std::vector<std::string> helpers;
   llvm::StringSet<> extensions;
+  /// Of the arrays that a workgroup shares.
+  uint32_t sharedBytes = 0;
 
 private:
   // GlslExpressions.cpp
@@ -87,6 +90,7 @@ private:
   void assign(mlir::ValueRange targets, mlir::ValueRange values);
   bool readsOneOf(mlir::Value value, mlir::ValueRange variables);
   std::string declare(mlir::Value value, llvm::StringRef hint);
+  void declareArray(mlir::memref::AllocaOp array);
   void block(mlir::Block &body);
   void place(mlir::Location loc);
   llvm::raw_ostream &line();

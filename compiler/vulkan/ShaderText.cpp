@@ -138,6 +138,9 @@ Shader printShader(func::FuncOp kernel) {
   shader.dispatch = text(kDispatchAttr) == "invocations"
                         ? runtime::DispatchKind::Invocations
                         : runtime::DispatchKind::Workgroups;
+  shader.sharedBytes = printer.sharedBytes;
+  if (auto size = kernel->getAttrOfType<IntegerAttr>(kWorkgroupSizeAttr))
+    shader.workgroupSize = size.getInt();
   if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))
     for (StringRef site : sites.getAsValueRange<StringAttr>())
       shader.sites.push_back(site.str());
