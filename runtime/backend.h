@@ -23,6 +23,9 @@ struct mapsto_backend {
   mapsto_status (*execute)(mapsto_session *session);
   /* Brings a state that runs have changed to the session's memory. */
   mapsto_status (*fetch_state)(mapsto_session *session, uint32_t state);
+  /* Copies a buffer's bytes from the device, or to it; for a LaunchWatch. */
+  mapsto_status (*copy_buffer)(mapsto_session *session, uint32_t buffer,
+                               void *host, int to_device);
   void (*close)(mapsto_session *session);
   /* Frees what sessions of an artifact shared. */
   void (*close_artifact)(mapsto_artifact *artifact);

@@ -45,6 +45,14 @@ struct KernelSizes {
   int64_t waits; ///< of a team that runs it; 0: none may
 };
 
+/// Looks at the buffers of a device before and after each launch of a run: for
+/// whoever checks kernels. Each launch is a submission of its own then.
+struct LaunchWatch {
+  void (*before)(void *user, uint32_t step);
+  void (*after)(void *user, uint32_t step);
+  void *user;
+};
+
 /// Where a symbol got its value.
 struct SymbolSource {
   enum Kind { Unbound, Pinned, Input, State, Default } kind = Unbound;
@@ -61,6 +69,7 @@ struct mapsto_session {
   void *run = nullptr;                     ///< the backend's
   mapsto_step_callback onStep = nullptr;
   void *onStepUser = nullptr;
+  const mapsto::runtime::LaunchWatch *watch = nullptr; ///< on a backend alone
   mapsto::runtime::String error;
 
   mapsto::runtime::Array<int64_t> pinned; ///< by symbol, or kNoValue

@@ -45,6 +45,10 @@ const mapsto_backend mapsto_vulkan_backend = {
     [](mapsto_session *session, uint32_t state) {
       return runOf(session).fetchState(state);
     },
+    [](mapsto_session *session, uint32_t buffer, void *host, int toDevice) {
+      return runOf(session).copyBuffer(buffer, static_cast<char *>(host),
+                                       toDevice);
+    },
     close,
     closeArtifact,
 };

@@ -43,10 +43,17 @@ mapsto_status Run::walk() {
         memcpy(mailbox.mapped() + action.counter, &value, sizeof value);
     };
     switch (action.kind) {
-    case Action::Submit:
+    case Action::Submit: {
+      const LaunchWatch *watch =
+          action.watched == kNone ? nullptr : session->watch;
+      if (watch)
+        watch->before(watch->user, action.watched);
       if (VkResult r = commands.run(action.commands))
         return fail(r, "the run");
+      if (watch)
+        watch->after(watch->user, action.watched);
       break;
+    }
     case Action::LoopBegin:
       setCounter(0);
       if (action.count > 0)
@@ -86,8 +93,9 @@ mapsto_status Run::checkErrors() {
 mapsto_status Run::execute() {
   if (mapsto_status status = readyTensors(*session))
     return status;
-  if (recordedFor != session->generation) {
+  if (recordedFor != session->generation || watched != !!session->watch) {
     recordedFor = 0;
+    watched = session->watch;
     if (mapsto_status status = record())
       return status;
     if (program->takeCompiled())

@@ -28,6 +28,9 @@ public:
   [[nodiscard]] mapsto_status execute();
   /// Brings a state that a run has changed back to the session's memory.
   [[nodiscard]] mapsto_status fetchState(uint32_t state);
+  /// The bytes of a buffer of the manifest, within a run that is watched.
+  [[nodiscard]] mapsto_status copyBuffer(uint32_t buffer, char *host,
+                                         bool toDevice);
 
 private:
   /// A buffer of the manifest, or a piece of memory like one.
@@ -44,6 +47,7 @@ private:
     int64_t count;                     ///< LoopBegin
     uint32_t other;                    ///< the loop's other end
     uint64_t counter, stop;            ///< offsets in the mailbox, or kNowhere
+    uint32_t watched; ///< Submit: the one launch in it, or kNone
   };
   static constexpr uint64_t kNowhere = UINT64_MAX;
 
@@ -90,6 +94,7 @@ private:
   Array<Action> actions;
   uint64_t recordedFor = 0; ///< the session's generation; 0: nothing recorded
   bool timed = false;
+  bool watched = false; ///< recorded for session->watch
 
   // While recording.
   VkCommandBuffer current = VK_NULL_HANDLE;

@@ -149,6 +149,31 @@ mapsto_status Run::uploadStates() {
   return MAPSTO_OK;
 }
 
+mapsto_status Run::copyBuffer(uint32_t buffer, char *host, bool toDevice) {
+  const Place &place = places[buffer];
+  if (!place.size)
+    return MAPSTO_OK;
+  Block copied;
+  char *device = place.mapped;
+  if (!device) {
+    if (VkResult r = copied.ensure(*this->device, place.size, Block::OnHost))
+      return fail(r, "a copy");
+    device = copied.mapped();
+  }
+  if (toDevice)
+    memcpy(device, host, place.size);
+  if (!place.mapped)
+    if (VkResult r = toDevice
+                         ? copyNow(*this->device, copied.buffer(), 0,
+                                   place.buffer, place.offset, place.size)
+                         : copyNow(*this->device, place.buffer, place.offset,
+                                   copied.buffer(), 0, place.size))
+      return fail(r, "a copy");
+  if (!toDevice)
+    memcpy(host, device, place.size);
+  return MAPSTO_OK;
+}
+
 mapsto_status Run::fetchState(uint32_t i) {
   const Manifest &m = session->manifest();
   StateValue &state = session->states[i];

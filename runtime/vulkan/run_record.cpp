@@ -76,6 +76,7 @@ mapsto_status Run::closeCommands() {
   action.commands = current;
   action.firstLaunch = currentFirst;
   action.launchCount = uint32_t(launches.size()) - currentFirst;
+  action.watched = kNone;
   actions.push(action);
   current = VK_NULL_HANDLE;
   return MAPSTO_OK;
@@ -129,6 +130,9 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
     sizes[i] = int32_t(size);
   }
 
+  if (watched)
+    if (mapsto_status status = closeCommands())
+      return status;
   if (mapsto_status status = openCommands())
     return status;
   Array<Place> operands;
@@ -162,7 +166,12 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
     vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
                            queries, query + 1);
   launches.push(step.kernel);
-  return MAPSTO_OK;
+  if (!watched)
+    return MAPSTO_OK;
+  mapsto_status status = closeCommands();
+  if (!status)
+    actions.back().watched = self;
+  return status;
 }
 
 mapsto_status Run::recordLoop(const StepRecord &step) {

@@ -116,9 +116,9 @@ bool chooseTarget(Model &model, const Arguments &arguments,
     fail("--target needs `cpu` or `both`, not `" + device + "`");
     return false;
   }
-  model.vulkan =
-      device == "both" ||
-      llvm::StringRef(arguments.get("--device")).starts_with("vulkan");
+  std::string runsOn = arguments.get("--device");
+  model.vulkan = device == "both" || runsOn == "both" ||
+                 llvm::StringRef(runsOn).starts_with("vulkan");
   std::string level = arguments.get("-O", "2");
   if (level.size() != 1 || level[0] < '0' || level[0] > '3') {
     fail("-O needs a level from 0 to 3, not `" + level + "`");

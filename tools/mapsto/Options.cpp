@@ -85,6 +85,8 @@ constexpr OptionInfo kOptions[] = {
     {"--seed", Verify, Takes::Value, "SEED", "where --trials starts"},
     {"--threads", Verify, Takes::Value, "N",
      "threads to use (default: runs with 1, 2, 3 and 4, equal to the bit)"},
+    {"--device", Verify, Takes::Value, "DEVICE",
+     "what to verify: cpu (default), vulkan, vulkan:N, both"},
     {"-I", OfModels, Takes::Value, "FOLDER", "also look for imports there"},
     {"--target", OfModels, Takes::Value, "DEVICE", "cpu"},
     {"--cpu", OfModels, Takes::Value, "NAME",

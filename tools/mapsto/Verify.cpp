@@ -2,8 +2,9 @@
 // inputs, so that the first one that is wrong is named, not the first result
 // that shows it; then the whole model is run as an artifact would run it, by
 // several numbers of threads. However a grid is cut and whatever threads share
-// it, the results are the same to the bit. One compilation serves all sizes
-// that are tried.
+// it, the results are the same to the bit. On a Vulkan device each launch of a
+// run gets the interpreter's inputs, then the whole is run. One compilation
+// serves all sizes that are tried.
 #include "compiler/pipeline.h"
 #include "dialect/interpreter/Interpreter.h"
 #include "runtime/expr.h"
@@ -11,6 +12,7 @@
 #include "tools/mapsto/Interpret.h"
 #include "tools/mapsto/Lower.h"
 #include "tools/mapsto/VerifyCompare.h"
+#include "tools/mapsto/VerifyDevice.h"
 #include "tools/mapsto/VerifyTrials.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -25,7 +27,14 @@ namespace {
 class Verification {
 public:
   Verification(Model &model, const Arguments &arguments)
-      : model(model), arguments(arguments) {}
+      : model(model), arguments(arguments),
+        device(arguments.get("--device", "cpu")) {
+    onCpu = device == "cpu" || device == "both";
+    if (device == "both")
+      device = "vulkan";
+    onDevice = device != "cpu";
+  }
+  ~Verification() { mapsto_artifact_close(artifact); }
 
   int run() {
     if (!chooseTrials(entryOf(*model.module), arguments, trials))
@@ -45,6 +54,8 @@ public:
     if (manifest.open(blob.data(), blob.size()))
       return fail("the manifest is damaged", kRunFailed);
     shareEveryKernel();
+    if (mapsto_artifact_from_image(&shared, nullptr, &artifact))
+      return fail(mapsto_last_error(), kRunFailed);
     for (const Sizes &trial : trials) {
       int code = check(trial);
       if (code != kDone) {
@@ -97,9 +108,13 @@ private:
     settleSymbols();
     if (int code = compareResults("after fusion, still interpreted,", cut, 64))
       return code;
-    if (int code = checkKernels())
-      return code;
-    return checkWhole();
+    if (onCpu)
+      if (int code = checkKernels())
+        return code;
+    if (onCpu)
+      if (int code = checkWhole())
+        return code;
+    return onDevice ? checkDevice() : int(kDone);
   }
 
   void settleSymbols() {
@@ -228,14 +243,12 @@ private:
                   std::vector<Bytes> &memory) {
     const runtime::KernelRecord &kernel = manifest.kernels[index];
     std::vector<void *> pointers;
-    int64_t elements = 1;
     for (mlir::Value input : launch.getInputs())
       memory.emplace_back(values.lookup(input));
     for (mlir::Value result : launch.getResults()) {
       const Tensor &tensor = values.find(result)->second;
       memory.emplace_back(
           size_t(tensor.size() * bytesPerElement(tensor.elementType)));
-      elements = std::max(elements, tensor.size());
     }
     for (Bytes &bytes : memory)
       pointers.push_back(bytes.data());
@@ -255,46 +268,71 @@ private:
       overrun |= bytes.isOverrun();
     if (overrun)
       return fail(what + " writes past the end of its memory", kRunFailed);
+    if (context.error_code)
+      return failAt(launch, what + " says an index is out of range, the "
+                                   "interpreter does not");
+    return compareLaunch(
+        launch, index, "compiled",
+        llvm::ArrayRef(memory).drop_front(launch.getInputs().size()));
+  }
+
+  int failAt(LaunchOp launch, const std::string &text) {
+    Span span = spanOf(launch.getLoc(), model.sources);
+    if (!span)
+      return fail(text, kRunFailed);
+    model.diagnostics.error(span, text);
+    model.diagnostics.print();
+    return kRunFailed;
+  }
+
+  /// A launch's results as `who` has them.
+  int compareLaunch(LaunchOp launch, uint32_t index, const std::string &who,
+                    llvm::ArrayRef<Bytes> results) {
+    const runtime::KernelRecord &kernel = manifest.kernels[index];
+    int64_t elements = 1;
+    for (mlir::Value result : launch.getResults())
+      elements = std::max(elements, values.find(result)->second.size());
     double length = double(valueOf(kernel.flopsExpr)) / double(elements);
-    for (auto [i, result] : llvm::enumerate(launch.getResults())) {
+    for (auto [result, bytes] : llvm::zip(launch.getResults(), results)) {
       const Tensor &want = values.find(result)->second;
-      size_t operand = launch.getInputs().size() + i;
-      auto got =
-          tensorFromBytes(want.elementType, want.shape,
-                          llvm::ArrayRef<char>(
-                              memory[operand].data(),
-                              want.size() * bytesPerElement(want.elementType)));
+      auto got = tensorFromBytes(
+          want.elementType, want.shape,
+          llvm::ArrayRef<char>(
+              bytes.data(), want.size() * bytesPerElement(want.elementType)));
       Difference d = compare(*got, want, length);
       worst = std::max(worst, d.worst);
-      if (d.at < 0 && context.error_code == 0)
-        continue;
-      std::string text =
-          context.error_code
-              ? what +
-                    " says an index is out of range, the interpreter does not"
-              : what + " differs at " + placeText(want, d.at) + ": compiled " +
-                    numberText(d.got) + ", interpreter " +
-                    numberText(d.expected);
-      Span span = spanOf(launch.getLoc(), model.sources);
-      if (!span)
-        return fail(text, kRunFailed);
-      model.diagnostics.error(span, text);
-      model.diagnostics.print();
-      return kRunFailed;
+      if (d.at >= 0)
+        return failAt(launch, describe(kernel) + " differs at " +
+                                  placeText(want, d.at) + ": " + who + " " +
+                                  numberText(d.got) + ", interpreter " +
+                                  numberText(d.expected));
     }
     return kDone;
   }
 
-  /// The whole model through the runtime; `look` gets the session after a run.
-  int runWhole(int threads,
-               llvm::function_ref<int(mapsto_session *, mapsto_status)> look) {
-    mapsto_artifact *artifact;
+  using Look = llvm::function_ref<int(mapsto_session *)>;
+
+  /// `look` runs the whole model and looks at what came out.
+  int runOnCpu(int threads, Look look) {
     mapsto_session *session;
-    if (mapsto_artifact_from_image(&shared, nullptr, &artifact))
-      return fail(mapsto_last_error(), kRunFailed);
     mapsto_session_create(artifact, &session);
-    mapsto_artifact_close(artifact);
     mapsto_session_set_threads(session, threads);
+    int code = look(session);
+    mapsto_session_free(session);
+    return code;
+  }
+
+  int runOnDevice(Look look) {
+    mapsto_session *session;
+    mapsto_session_create(artifact, &session);
+    int code = mapsto_session_set_device(session, device.c_str())
+                   ? fail(mapsto_session_error(session), kBadInput)
+                   : look(session);
+    mapsto_session_free(session);
+    return code;
+  }
+
+  mapsto_status run(mapsto_session *session) {
     mlir::func::FuncOp entry = entryOf(*kernels);
     std::vector<Bytes> memory;
     size_t next = 0;
@@ -310,20 +348,39 @@ private:
           session, next++, dtypeOf(inputs[i].elementType),
           inputs[i].shape.data(), int(inputs[i].rank()), memory.back().data());
     }
-    if (!status)
-      status = mapsto_session_run(session);
-    int code = look(session, status);
-    mapsto_session_free(session);
-    return code;
+    return status ? status : mapsto_session_run(session);
   }
 
   int checkRefused(const std::string &why) {
-    return runWhole(1, [&](mapsto_session *, mapsto_status status) {
-      return status ? int(kDone)
-                    : fail("the interpreter stops, the compiled model does "
-                           "not: " +
-                               why,
-                           kRunFailed);
+    auto isRefused = [&](mapsto_session *session) {
+      return run(session) ? int(kDone)
+                          : fail("the interpreter stops, the compiled model "
+                                 "does not: " +
+                                     why,
+                                 kRunFailed);
+    };
+    if (onCpu)
+      if (int code = runOnCpu(1, isRefused))
+        return code;
+    return onDevice ? runOnDevice(isRefused) : int(kDone);
+  }
+
+  int checkDevice() {
+    int code = runOnDevice([&](mapsto_session *session) -> int {
+      auto look = [&](LaunchOp launch, uint32_t kernel,
+                      llvm::ArrayRef<Bytes> results) {
+        return compareLaunch(launch, kernel, device, results);
+      };
+      DeviceLaunches launches(*session, entryOf(*kernels), values, look);
+      mapsto_status status = run(session);
+      checked = launches.seen();
+      if (status && !launches.code())
+        return fail(mapsto_session_error(session), kRunFailed);
+      return launches.code();
+    });
+    return code ? code : runOnDevice([&](mapsto_session *session) {
+      std::vector<std::vector<char>> bytes;
+      return checkResults(session, run(session), bytes);
     });
   }
 
@@ -344,39 +401,45 @@ private:
     return kDone;
   }
 
-  /// `bytes` becomes the results.
   int checkWhole(int threads, std::vector<std::vector<char>> &bytes) {
-    return runWhole(
-        threads, [&](mapsto_session *session, mapsto_status status) -> int {
-          if (status)
-            return fail(mapsto_session_error(session), kRunFailed);
-          mlir::func::FuncOp entry = entryOf(*kernels);
-          std::vector<Tensor> got = expected;
-          size_t output = 0, state = 0;
-          for (unsigned i = 0; i != got.size(); ++i) {
-            mapsto_tensor tensor;
-            if (entry.getResultAttr(i, kNameAttr))
-              mapsto_session_output(session, output++, &tensor);
-            else
-              mapsto_session_read_state(session, state++, &tensor);
-            const char *data = static_cast<const char *>(tensor.data);
-            bytes.emplace_back(data, data + tensor.bytes);
-            auto read = tensorFromBytes(expected[i].elementType,
-                                        expected[i].shape, bytes.back());
-            if (failed(read))
-              return fail("`" + resultName(i) +
-                              "` has another shape than expected",
-                          kRunFailed);
-            got[i] = std::move(*read);
-          }
-          // Roundings add up over the kernels.
-          return compareResults("every kernel is right, but the whole run's",
-                                got, 512.0 * (1 + manifest.kernels.count));
-        });
+    return runOnCpu(threads, [&](mapsto_session *session) {
+      return checkResults(session, run(session), bytes);
+    });
+  }
+
+  /// `bytes` becomes the results.
+  int checkResults(mapsto_session *session, mapsto_status status,
+                   std::vector<std::vector<char>> &bytes) {
+    if (status)
+      return fail(mapsto_session_error(session), kRunFailed);
+    mlir::func::FuncOp entry = entryOf(*kernels);
+    std::vector<Tensor> got = expected;
+    size_t output = 0, state = 0;
+    for (unsigned i = 0; i != got.size(); ++i) {
+      mapsto_tensor tensor;
+      status = entry.getResultAttr(i, kNameAttr)
+                   ? mapsto_session_output(session, output++, &tensor)
+                   : mapsto_session_read_state(session, state++, &tensor);
+      if (status)
+        return fail(mapsto_session_error(session), kRunFailed);
+      const char *data = static_cast<const char *>(tensor.data);
+      bytes.emplace_back(data, data + tensor.bytes);
+      auto read = tensorFromBytes(expected[i].elementType, expected[i].shape,
+                                  bytes.back());
+      if (failed(read))
+        return fail("`" + resultName(i) + "` has another shape than expected",
+                    kRunFailed);
+      got[i] = std::move(*read);
+    }
+    // Roundings add up over the kernels.
+    return compareResults("every kernel is right, but the whole run's", got,
+                          512.0 * (1 + manifest.kernels.count));
   }
 
   Model &model;
   const Arguments &arguments;
+  std::string device; ///< besides the CPU, as --device has it
+  bool onCpu, onDevice;
   Sizes sizes;
   std::vector<Sizes> trials;
   std::vector<Tensor> inputs, expected;
@@ -387,6 +450,7 @@ private:
   std::vector<uint8_t> blob, sharedBlob;
   runtime::Manifest manifest;
   mapsto_image shared{};
+  mapsto_artifact *artifact = nullptr;
   std::vector<int64_t> symbols;
   unsigned checked = 0, refused = 0;
   double worst = 0;
