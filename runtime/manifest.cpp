@@ -163,7 +163,10 @@ struct Checker {
       return r;
     if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
       return "a shader has an unknown form";
-    uint32_t buffers = k.argumentCount + k.resultCount;
+    if (Result r = optionalExpr(s.scratchExpr))
+      return r;
+    uint32_t buffers =
+        k.argumentCount + k.resultCount + (s.scratchExpr != kNone);
     if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
       return "a shader has the wrong number of buffers";
     return exprId(s.itemsExpr);

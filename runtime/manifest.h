@@ -157,7 +157,8 @@ enum class DispatchKind : uint32_t {
 };
 
 /// A kernel as a compute shader: entry point "main", its buffers at bindings 0
-/// to n - 1 of set 0 (one more where it reports errors), the size of its
+/// to n - 1 of set 0 (then its scratch where it needs some, then where it
+/// reports errors if it does), the size of its
 /// workgroup and its own number as specialisation constants 0 and 1.
 struct ShaderRecord {
   List code;         ///< of the shader words: SPIR-V
@@ -168,6 +169,8 @@ struct ShaderRecord {
   uint32_t bindingCount;
   uint32_t features;    ///< ShaderFeature bits
   uint32_t sharedBytes; ///< of a workgroup
+  uint32_t scratchExpr; ///< bytes per workgroup, or kNone
+  uint32_t zero;
 };
 /// Vulkan grants every shader 128 bytes.
 inline constexpr uint32_t kMaxPushes = 32;

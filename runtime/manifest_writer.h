@@ -146,6 +146,7 @@ struct ManifestShader {
   uint32_t workgroupSize = 64;
   uint32_t bindingCount = 0;
   uint32_t features = 0, sharedBytes = 0;
+  uint32_t scratch = kNoId;
 };
 
 struct ManifestPhase {
@@ -461,7 +462,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
     shaderWords.insert(shaderWords.end(), s.words.begin(), s.words.end());
     shaders.push_back({code, list(s.pushes), uint32_t(s.dispatch), s.items,
                        s.workgroupSize, s.bindingCount, s.features,
-                       s.sharedBytes});
+                       s.sharedBytes, s.scratch, 0});
   }
 
   std::vector<StepRecord> steps;

@@ -83,6 +83,42 @@ Buffer KernelEmitter::ownArray(StringRef name, ArrayRef<Dim> dims,
   return arrayIn(gpu::AddressSpace::Private, b, name, dims, elementType);
 }
 
+Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
+                                           StringRef name) {
+  Type stored = storedType(elementType);
+  Dim size = numElements(dims);
+  if (std::optional<int64_t> known = size.constant(); known && *known > 0) {
+    int64_t bytes = *known * stored.getIntOrFloatBitWidth() / 8;
+    if (sharedBytes + bytes <= machine.sharedBytes) {
+      sharedBytes += bytes;
+      return sharedArray(name, dims, elementType);
+    }
+  }
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(entry);
+  constexpr int64_t kAlignment = 64;
+  Dim width = stored.getIntOrFloatBitWidth() / 8;
+  Dim begin = *Dim::exactDiv(scratchBytes, width);
+  scratchBytes += Dim::ceilDiv(size * width, kAlignment) * Dim(kAlignment);
+  auto &[all, start] = scratchViews[stored];
+  if (!all) {
+    all = entry->addArgument(MemRefType::get({ShapedType::kDynamic}, stored),
+                             b.getLoc());
+    Value size = arith::DivUIOp::create(b, scratchSize, dim(width));
+    Value group = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+    start = arith::MulIOp::create(b, group, size);
+  }
+  if (begin == Dim(0))
+    return {all, start, Dims(dims), elementType};
+  Value within = dim(begin);
+  Operation *last = start.getDefiningOp(), *other = within.getDefiningOp();
+  if (other && other->getBlock() == entry && last->isBeforeInBlock(other))
+    last = other;
+  b.setInsertionPointAfter(last);
+  return {all, arith::AddIOp::create(b, start, within), Dims(dims),
+          elementType};
+}
+
 void KernelEmitter::barrier() { gpu::BarrierOp::create(b); }
 
 void KernelEmitter::unrolled(int64_t count, StringRef name,

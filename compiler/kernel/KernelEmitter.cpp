@@ -26,6 +26,8 @@ Type storedType(Type elementType) {
 }
 
 Buffer KernelEmitter::allocate(ArrayRef<Dim> dims, Type elementType) {
+  if (machine.lanesAreInvocations)
+    return allocateForWorkgroup(dims, elementType, "row");
   constexpr int64_t kAlignment = 64; // a cache line, and the widest vector
   Type stored = storedType(elementType);
   Dim bytes = numElements(dims) * Dim(stored.getIntOrFloatBitWidth() / 8);

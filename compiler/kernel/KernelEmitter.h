@@ -80,6 +80,9 @@ struct Machine {
   /// over them is a scalar in each. Where lanes come together (combineLanes),
   /// all of them must be.
   bool lanesAreInvocations = false;
+  /// Of a workgroup's shared memory, what arrays may take: of the 16 KiB that
+  /// every device has a quarter is left to reductions over the workgroup.
+  int64_t sharedBytes = 12 << 10;
 };
 
 class KernelEmitter {
@@ -99,8 +102,12 @@ public:
   /// What the function's arguments stand for.
   std::map<std::string, mlir::Value> symbolValues;
   mlir::Value scratch, context;
+  /// Of a shader: the bytes of scratch that a workgroup has.
+  mlir::Value scratchSize;
   /// Bytes of scratch used so far.
   Dim scratchBytes;
+  /// Of a shader: bytes of shared memory allocated so far.
+  int64_t sharedBytes = 0;
   /// How often the threads of a team wait for each other; none if the kernel is
   /// not for a team.
   std::optional<Dim> teamWaits;
@@ -280,8 +287,13 @@ public:
   // Memory
   //===--------------------------------------------------------------------===//
 
-  /// A piece of the thread's scratch, 64-byte aligned.
+  /// A piece of the thread's scratch, 64-byte aligned; of a shader, memory of
+  /// the workgroup.
   Buffer allocate(llvm::ArrayRef<Dim> dims, mlir::Type elementType);
+  /// Memory of a workgroup: a shared array where the size is known and there is
+  /// room, else a piece of the workgroup's part of the dispatch's scratch.
+  Buffer allocateForWorkgroup(llvm::ArrayRef<Dim> dims, mlir::Type elementType,
+                              llvm::StringRef name);
   mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
   void store(mlir::Value value, const Buffer &buffer,
              llvm::ArrayRef<Index> indices);
@@ -380,6 +392,9 @@ private:
   std::map<std::string, mlir::Value> dimValues;
   std::map<int64_t, mlir::Value> indexConstants;
   mlir::Value thisInvocation, allInvocations;
+  /// Of a shader's scratch, by the type it is seen as: the argument that stands
+  /// for it, and where the workgroup's part begins.
+  llvm::MapVector<mlir::Type, std::pair<mlir::Value, mlir::Value>> scratchViews;
 };
 
 /// The value of an op's result at `indices`, by the op's rule. Null for an op

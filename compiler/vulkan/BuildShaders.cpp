@@ -58,6 +58,8 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
     record.sharedBytes = shader->sharedBytes;
     if (shader->workgroupSize)
       record.workgroupSize = *shader->workgroupSize;
+    if (!shader->scratch.empty())
+      record.scratch = expr(shader->scratch);
     manifest.shaders.push_back(std::move(record));
   }
 }

@@ -216,6 +216,7 @@ GlslExpression GlslPrinter::allReduce(Operation *op) {
   std::string t = typeName(type);
   std::string function = ("workgroup" + name).str();
   std::string memory = "partial_" + t;
+  sharedByInvocations.insert(type);
   need(memory, "\nshared " + t + " " + memory + "[gl_WorkGroupSize.x];\n");
   need(function + t,
        "\n// What all invocations of the workgroup have, combined.\n" + t +

@@ -201,7 +201,11 @@ void GlslPrinter::statement(Operation &op) {
         line() << target << " = " << expression(store.getValue()).text << ";\n";
       })
       .Case([&](memref::AllocaOp array) { declareArray(array); })
-      .Case([&](gpu::BarrierOp) { line() << "barrier();\n"; })
+      .Case([&](gpu::BarrierOp) {
+        if (sharesBuffers)
+          line() << "memoryBarrierBuffer();\n";
+        line() << "barrier();\n";
+      })
       .Case([&](scf::ForOp loop) {
         for (auto [result, argument, init] :
              llvm::zip_equal(loop.getResults(), loop.getRegionIterArgs(),

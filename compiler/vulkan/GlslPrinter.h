@@ -62,6 +62,12 @@ public:
   /// "float", "int64_t", ...; notes the extension that it needs.
   std::string typeName(mlir::Type type);
 
+  std::string nameOf(mlir::Value value) const { return names.lookup(value); }
+  /// Do invocations of a workgroup read what others of it write to buffers?
+  bool sharesBuffers = false;
+
+  /// Types that helpers have a shared array of, an element an invocation.
+  llvm::SetVector<mlir::Type> sharedByInvocations;
   /// Helper functions, in the order of their first use.
   std::vector<std::string> helpers;
   llvm::StringSet<> extensions;

@@ -5,8 +5,13 @@
 //   mapsto.kernel @softmax row : (x) -> y { ... }
 //   ==>
 //   func.func @softmax(%x: memref<?xf32>, %y: memref<?xf32>, %T: index,
-//                      %context: memref<3xi64>)
-//       attributes {mapsto.groups = "B", ...}
+//                      %scratch_size: index, %context: memref<3xi64>,
+//                      %scratch: memref<?xf32>)
+//       attributes {mapsto.grid = "B", ...}
+//
+// A workgroup's memory is arrays in the workgroup's address space or, where
+// their size is not known or too large, its part of a buffer: the last
+// arguments are that buffer, once for each type that it is seen as.
 //
 // Only what differs from the CPU's form is here: how the grid meets workgroups
 // and invocations. Elements are those of the kernel emitter, whose lanes are
@@ -85,6 +90,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
       arguments.push_back(bufferType(t));
     size_t buffers = arguments.size();
     arguments.append(symbols ? symbols.size() : 0, b.getIndexType());
+    arguments.push_back(b.getIndexType());
     arguments.push_back(MemRefType::get({3}, b.getI64Type()));
     auto function =
         func::FuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
@@ -106,6 +112,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     if (symbols)
       for (auto name : symbols.getAsRange<StringAttr>())
         e.symbolValues[name.getValue().str()] = *argument++;
+    e.scratchSize = *argument++;
     e.context = *argument++;
 
     Group group = groupOfKernel(kernel);
@@ -114,6 +121,9 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     else
       emitItems(e, group, results);
     func::ReturnOp::create(e.b);
+    // The views of scratch that it needs have become arguments.
+    function.setType(
+        FunctionType::get(context, entry->getArgumentTypes(), {}));
 
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
@@ -124,6 +134,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     function->setAttr(
         kDispatchAttr,
         b.getStringAttr(isElementwise(group) ? "invocations" : "workgroups"));
+    function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     SmallVector<Attribute> sites;
     for (const std::string &site : e.sites)
       sites.push_back(b.getStringAttr(site));

@@ -98,7 +98,27 @@ Shader printShader(func::FuncOp kernel) {
       sizes += "  int " + name + ";\n";
       shader.pushes.push_back(symbol.str());
     }
-  Value errors = kernel.getArguments().back();
+  unsigned next = buffers + (symbols ? symbols.size() : 0);
+  Value scratchSize = kernel.getArgument(next++);
+  Value errors = kernel.getArgument(next++);
+  // One buffer, seen as several types.
+  for (Value scratch : kernel.getArguments().drop_front(next)) {
+    Type element = cast<MemRefType>(scratch.getType()).getElementType();
+    std::string type = printer.typeName(element);
+    std::string name = printer.freshName("scratch_" + type);
+    printer.name(scratch, name);
+    printer.sharesBuffers = true;
+    head << "layout(std430, set = 0, binding = " << shader.bindingCount
+         << ") coherent buffer Scratch_" << type << " { " << type << " " << name
+         << "[]; };\n";
+  }
+  if (printer.sharesBuffers) {
+    ++shader.bindingCount;
+    printer.name(scratchSize, printer.freshName("scratchSize"));
+    sizes += "  int " + printer.nameOf(scratchSize) + "; // of a workgroup\n";
+    shader.scratch = kernel->getAttrOfType<StringAttr>(kScratchAttr).str();
+    shader.pushes.push_back(shader.scratch);
+  }
   bool reports = !errors.use_empty();
   if (reports) {
     printer.reportTo(errors);
@@ -141,6 +161,10 @@ Shader printShader(func::FuncOp kernel) {
   shader.sharedBytes = printer.sharedBytes;
   if (auto size = kernel->getAttrOfType<IntegerAttr>(kWorkgroupSizeAttr))
     shader.workgroupSize = size.getInt();
+  for (Type type : printer.sharedByInvocations)
+    shader.sharedBytes += std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
+                          shader.workgroupSize.value_or(
+                              ManifestShader().workgroupSize);
   if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))
     for (StringRef site : sites.getAsValueRange<StringAttr>())
       shader.sites.push_back(site.str());

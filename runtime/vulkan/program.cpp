@@ -38,6 +38,12 @@ Program::~Program() {
   }
 }
 
+uint32_t Program::workgroupSize(uint32_t kernel) const {
+  uint32_t wanted = artifact->manifest.shaders[kernel].workgroupSize;
+  uint32_t limit = device->limits.workgroupInvocations;
+  return wanted < limit ? wanted : limit;
+}
+
 VkResult Program::compile(uint32_t kernel, Pipeline &to) {
   const Manifest &m = artifact->manifest;
   const ShaderRecord &shader = m.shaders[kernel];
@@ -75,10 +81,7 @@ VkResult Program::compile(uint32_t kernel, Pipeline &to) {
           vk.vkCreateShaderModule(device->handle, &code, nullptr, &module))
     return result;
 
-  to.workgroupSize = shader.workgroupSize < device->limits.workgroupInvocations
-                         ? shader.workgroupSize
-                         : device->limits.workgroupInvocations;
-  uint32_t constants[kConstantCount] = {to.workgroupSize, kernel};
+  uint32_t constants[kConstantCount] = {workgroupSize(kernel), kernel};
   VkSpecializationMapEntry entries[kConstantCount];
   for (uint32_t i = 0; i < kConstantCount; ++i)
     entries[i] = {i, i * 4, 4};

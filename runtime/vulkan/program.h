@@ -24,7 +24,6 @@ struct Pipeline {
   VkDescriptorSetLayout bindings = VK_NULL_HANDLE;
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkPipeline pipeline = VK_NULL_HANDLE;
-  uint32_t workgroupSize = 0;
 };
 
 class Program {
@@ -37,6 +36,8 @@ public:
   /// Compiles the kernel's shader unless that is done, or says in `error` what
   /// the device lacks.
   const Pipeline *pipeline(uint32_t kernel, String &error);
+  /// Invocations of a workgroup of the kernel.
+  uint32_t workgroupSize(uint32_t kernel) const;
   /// Copies the weights to the device unless they are there.
   VkResult loadWeights();
   const Block &weights() const { return weightBlock; }

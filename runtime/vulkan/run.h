@@ -56,11 +56,16 @@ private:
   mapsto_status uploadInputs();
   mapsto_status downloadOutputs();
   mapsto_status uploadStates();
+  mapsto_status placeScratch();
   mapsto_status checkRange(uint32_t buffer, uint64_t bytes);
 
   // run_record.cpp
   mapsto_status record();
   mapsto_status recordSteps(uint32_t first, uint32_t count);
+  /// Workgroups that a launch is given, 0 if it has no items.
+  mapsto_status workgroupsOf(const StepRecord &step, int64_t &groups);
+  /// A size of a kernel, which a shader counts in 32 bits.
+  mapsto_status sizeOf(const StepRecord &step, uint32_t expr, int64_t &to);
   mapsto_status recordLaunch(const StepRecord &step);
   mapsto_status recordLoop(const StepRecord &step);
   mapsto_status recordCopy(const Place &from, const Place &to);
@@ -83,6 +88,7 @@ private:
   Commands commands;
 
   Block arena, tensors, states, staging, mailbox;
+  Block scratch; ///< of whichever launch runs
   Array<Place> places; ///< by buffer
   Array<uint64_t> stagingOffsets;
   uint64_t mailboxUsed = 0;

@@ -104,6 +104,40 @@ mapsto_status Run::placeBuffers() {
   return MAPSTO_OK;
 }
 
+/// What the launch that needs most takes: each has it to itself.
+mapsto_status Run::placeScratch() {
+  const Manifest &m = session->manifest();
+  uint64_t most = 0;
+  for (const StepRecord &step : m.steps) {
+    if (StepKind(step.kind) != StepKind::Launch)
+      continue;
+    const ShaderRecord &shader = m.shaders[step.kernel];
+    if (shader.scratchExpr == kNone)
+      continue;
+    int64_t groups, bytes;
+    if (mapsto_status status = workgroupsOf(step, groups))
+      return status;
+    if (mapsto_status status = sizeOf(step, shader.scratchExpr, bytes))
+      return status;
+    // Positions in it are counted in 32 bits.
+    uint64_t all = groups > 0 && bytes > 0 ? uint64_t(groups) * bytes : 0;
+    uint64_t limit = device->limits.storageRange;
+    if (limit > INT32_MAX)
+      limit = INT32_MAX;
+    if (all > limit)
+      return session->fail(
+          MAPSTO_UNSUPPORTED,
+          "kernel %s needs %llu bytes to itself; a shader of `%s` can see %llu",
+          m.text(m.kernels[step.kernel].symbol), (unsigned long long)all,
+          device->properties.deviceName, (unsigned long long)limit);
+    if (all > most)
+      most = all;
+  }
+  if (VkResult r = scratch.ensure(*device, most, Block::OnDevice))
+    return fail(r, "scratch");
+  return MAPSTO_OK;
+}
+
 mapsto_status Run::uploadInputs() {
   const Manifest &m = session->manifest();
   for (uint32_t i = 0; i < m.inputs.count; ++i) {

@@ -98,23 +98,38 @@ mapsto_status Run::recordCopy(const Place &from, const Place &to) {
   return MAPSTO_OK;
 }
 
+mapsto_status Run::sizeOf(const StepRecord &step, uint32_t expr, int64_t &to) {
+  const Manifest &m = session->manifest();
+  ExprError error = evaluate(m, expr, session->symbols.data(), to);
+  if (error == ExprError::None && to >= INT32_MIN && to <= INT32_MAX)
+    return MAPSTO_OK;
+  return session->fail(MAPSTO_UNSUPPORTED,
+                       "%s, a size of kernel %s, is too large for a shader",
+                       m.text(m.exprs[expr].text),
+                       m.text(m.kernels[step.kernel].symbol));
+}
+
+mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
+  const ShaderRecord &shader = session->manifest().shaders[step.kernel];
+  if (mapsto_status status = sizeOf(step, shader.itemsExpr, groups))
+    return status;
+  int64_t size = program->workgroupSize(step.kernel);
+  if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
+    groups = (groups + size - 1) / size;
+  // A shader walks on where there are more items than it is given workgroups.
+  if (groups > int64_t(device->limits.workgroups))
+    groups = device->limits.workgroups;
+  return MAPSTO_OK;
+}
+
 mapsto_status Run::recordLaunch(const StepRecord &step) {
   const Manifest &m = session->manifest();
   const KernelRecord &kernel = m.kernels[step.kernel];
   const ShaderRecord &shader = m.shaders[step.kernel];
-  const char *name = m.text(kernel.symbol);
-  auto value = [&](uint32_t expr, int64_t &to) -> mapsto_status {
-    ExprError error = evaluate(m, expr, session->symbols.data(), to);
-    if (error == ExprError::None && to >= INT32_MIN && to <= INT32_MAX)
-      return MAPSTO_OK;
-    return session->fail(MAPSTO_UNSUPPORTED,
-                         "%s, a size of kernel %s, is too large for a shader",
-                         m.text(m.exprs[expr].text), name);
-  };
-  int64_t items;
-  if (mapsto_status status = value(shader.itemsExpr, items))
+  int64_t groups;
+  if (mapsto_status status = workgroupsOf(step, groups))
     return status;
-  if (items <= 0)
+  if (groups <= 0)
     return MAPSTO_OK;
   String error;
   pthread_mutex_lock(&program->lock);
@@ -125,7 +140,7 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   int32_t sizes[64];
   for (uint32_t i = 0; i < shader.pushes.count; ++i) {
     int64_t size;
-    if (mapsto_status status = value(m.list(shader.pushes)[i], size))
+    if (mapsto_status status = sizeOf(step, m.list(shader.pushes)[i], size))
       return status;
     sizes[i] = int32_t(size);
   }
@@ -138,8 +153,11 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   Array<Place> operands;
   for (uint32_t buffer : m.list(step.buffers))
     operands.push(places[buffer]);
+  if (shader.scratchExpr != kNone)
+    operands.push({scratch.buffer(), 0, scratch.size(), nullptr});
   order(operands.data(), kernel.argumentCount,
-        operands.data() + kernel.argumentCount, kernel.resultCount);
+        operands.data() + kernel.argumentCount,
+        uint32_t(operands.size()) - kernel.argumentCount);
 
   const VolkDeviceTable &vk = device->vk;
   uint32_t self = uint32_t(&step - m.steps.begin());
@@ -151,12 +169,6 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
     vk.vkCmdPushConstants(current, pipeline->layout,
                           VK_SHADER_STAGE_COMPUTE_BIT, 0,
                           shader.pushes.count * 4, sizes);
-  // A shader walks on where there are more items than it is given workgroups.
-  int64_t groups = items;
-  if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
-    groups = (items + pipeline->workgroupSize - 1) / pipeline->workgroupSize;
-  if (groups > int64_t(device->limits.workgroups))
-    groups = device->limits.workgroups;
   uint32_t query = uint32_t(launches.size()) * 2;
   if (timed && queries)
     vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
@@ -310,6 +322,12 @@ mapsto_status Run::makeDescriptors() {
       else
         buffers.push({mailbox.buffer(), 0, 64});
     }
+    if (shader.scratchExpr != kNone) {
+      if (scratch.size())
+        buffers.push({scratch.buffer(), 0, scratch.size()});
+      else // no launch has items
+        buffers.push({mailbox.buffer(), 0, 64});
+    }
     while (buffers.size() < shader.bindingCount) // where errors are reported
       buffers.push({mailbox.buffer(), 0, 64});
     VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
@@ -330,6 +348,8 @@ mapsto_status Run::record() {
   current = VK_NULL_HANDLE;
   mailboxUsed = 64;
   if (mapsto_status status = placeBuffers())
+    return status;
+  if (mapsto_status status = placeScratch())
     return status;
   if (mapsto_status status = makeDescriptors())
     return status;
