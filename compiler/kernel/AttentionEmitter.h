@@ -9,18 +9,14 @@
 #ifndef MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
 #define MAPSTO_COMPILER_KERNEL_ATTENTIONEMITTER_H
 
-#include "compiler/graph/MaskBounds.h"
+#include "compiler/kernel/AttentionPairs.h"
 #include "compiler/kernel/GroupEmitter.h"
 
 namespace mapsto {
 
-/// How an attention is cut into items: each is a block of rows, which are the
-/// queries of one head, or of all heads that share a head of keys and values.
-/// Keys stream past in blocks.
-struct AttentionGrid {
-  Dims heads; ///< the batch, but for what shares keys and values
-  Dim group;  ///< query heads that share them
-  Dim rows;   ///< of a head: group x queries
+/// How an attention is cut into items, which are blocks of rows. Keys stream
+/// past in blocks.
+struct AttentionGrid : AttentionRows {
   Dim blocks; ///< of rows
 
   /// Keys of a block: the columns of the values that a tile reads at a time,
@@ -36,7 +32,7 @@ struct AttentionGrid {
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-class AttentionEmitter {
+class AttentionEmitter : AttentionPairs {
 public:
   AttentionEmitter(KernelEmitter &e, AttentionOp op,
                    llvm::ArrayRef<Buffer> results);
@@ -44,57 +40,25 @@ public:
   void emit(mlir::Value begin, mlir::Value end);
 
 private:
-  KernelEmitter &e;
-  AttentionOp op;
-  Normalizer normalizer;
-  mlir::Type type;
   AttentionGrid grid;
-  Dims queryDims, valueDims, batchDims;
-  Dim queries, keys, features;
-  Buffer context;
-  std::optional<Buffer> weights, logSumExp;
-  bool dotScore;
-  /// Scores are in units of log 2, by the queries' scale: 2^s is cheaper than
-  /// e^s.
-  bool inBits;
-  MaskBounds bounds;
 
   // Blocks in scratch.
   Buffer scores, output, maximum, reference, rescale, sum, best, allScores;
   Buffer scaledQuery, keyPanels;
   llvm::SmallVector<Buffer> keyColumns;
 
-  struct Range {
-    mlir::Value begin, end;
-  };
-
-  // The item at hand; of the block's keys, a tile's rows see `seen`.
-  mlir::Value firstRow, rows, firstKey, keyCount;
+  // Of the block's keys, a tile's rows see `seen`.
+  mlir::Value firstKey, keyCount;
   Range seen;
-  Indices batch, valueBatch;
 
-  mlir::Value number(double v) { return e.constant(type, v); }
   mlir::Value vector(double v) { return e.splat(number(v)); }
   Index rowIndex(mlir::Value row) { return e.uniform(row); }
   int64_t panel() const { return 2 * e.lanes; }
 
   void allocateBlocks();
 
-  /// The batch index of a key or value: with grouped queries several query
-  /// heads share a head of theirs.
-  Indices groupedBatch(mlir::Value operand);
-
-  template <typename... Rest> Indices with(const Indices &batch, Rest... rest) {
-    Indices at(batch);
-    (at.push_back(rest), ...);
-    return at;
-  }
-
-  /// Where a row's query is: the batch's indices and its own.
-  Indices placeOf(mlir::Value row);
-
   template <typename... Rest> Indices atRow(mlir::Value row, Rest... rest) {
-    return with(placeOf(row), rest...);
+    return with(placeOf(rowIndex(row)), rest...);
   }
 
   void eachRow(llvm::function_ref<void(mlir::Value)> body) {
@@ -118,9 +82,6 @@ private:
   /// Rows after the whole tiles.
   mlir::Value restOfRows();
 
-  /// The first and the last query of these rows.
-  Range queriesOf(mlir::Value row, mlir::Value count);
-
   /// Which of the block's keys the mask can leave to some of these rows.
   Range keysSeenBy(mlir::Value row, int64_t count);
 
@@ -135,12 +96,6 @@ private:
               body);
 
   void emitQueryBlock();
-
-  /// The first key that does not come before the bound, or the number of keys.
-  mlir::Value keyBound(const KeyBound &bound);
-
-  /// The keys that the mask can leave to any query of the block.
-  Range visibleKeys();
 
   void start();
 
@@ -176,13 +131,6 @@ private:
 
   /// The score region, one query against a vector of keys.
   void emitRegionScores();
-
-  /// The scalar that a region yields, in the place at hand.
-  mlir::Value regionValue(mlir::Block &region);
-
-  /// Tells the emitter what a modify or mask region's indices are.
-  void givePositions(mlir::Block &region, size_t first, mlir::Value row,
-                     Index key);
 
   /// The score of a vector of pairs with modify applied, and the mask unless
   /// all of them are known to be `kept`.

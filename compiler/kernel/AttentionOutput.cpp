@@ -99,7 +99,7 @@ void AttentionEmitter::finish() {
     if (logSumExp)
       e.store(e.fma(m, number(inBits ? llvm::numbers::ln2 : 1),
                     math::LogOp::create(e.b, l)),
-              *logSumExp, placeOf(row));
+              *logSumExp, placeOf(rowIndex(row)));
     if (weights && normalizer == Normalizer::softmax) {
       // The scores are there already; m and l are known only now.
       Value reference = arith::SelectOp::create(e.b, isNone(m), number(0), m);
@@ -129,7 +129,8 @@ void AttentionEmitter::finishHard(Value row) {
     e.store(e.load(output, {rowIndex(row), d}), context, atRow(row, d));
   });
   if (logSumExp)
-    e.store(e.load(maximum, {rowIndex(row)}), *logSumExp, placeOf(row));
+    e.store(e.load(maximum, {rowIndex(row)}), *logSumExp,
+            placeOf(rowIndex(row)));
   if (!weights)
     return;
   Value wanted = e.splat(key);

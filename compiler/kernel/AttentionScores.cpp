@@ -1,7 +1,6 @@
 //===- AttentionScores.cpp - Scores of queries and keys -------------------===//
 
 #include "compiler/kernel/AttentionEmitter.h"
-#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 
@@ -136,45 +135,14 @@ void AttentionEmitter::emitRegionScores() {
   });
 }
 
-Value AttentionEmitter::regionValue(Block &region) {
-  KernelEmitter::HoistLimit limit(e);
-  llvm::SaveAndRestore lanes(e.inLaneRegion, true);
-  return e.element(region.getTerminator()->getOperand(0), {});
-}
-
-void AttentionEmitter::givePositions(Block &region, size_t first, Value row,
-                                     Index key) {
-  auto give = [&](Index index, const Dim &size) {
-    Value argument = region.getArgument(first++);
-    e.positions[argument] = {index, size};
-    e.given[argument] = [this, index](ArrayRef<Index>) {
-      return e.toInteger(index, e.b.getI64Type());
-    };
-  };
-  Dims sizes = batchDims;
-  sizes.append({queries, keys});
-  for (auto [index, size] : llvm::zip_equal(atRow(row, key), sizes))
-    give(index, size);
-}
-
 Value AttentionEmitter::finishedScore(Value row, Index j, bool kept) {
   Value s = e.load(scores, {rowIndex(row), j});
   Index key = e.addIndex(j, e.uniform(firstKey));
-  if (!op.getModify().empty()) {
-    Block &region = op.getModify().front();
-    givePositions(region, 1, row, key);
-    Type element = elementTypeOf(region.getArgument(0));
-    e.given[region.getArgument(0)] = [this, s, element](ArrayRef<Index>) {
-      return e.convert(s, element);
-    };
-    s = e.convert(e.splat(regionValue(region)), type);
-  }
-  if (!op.getMask().empty() && !kept) {
-    Block &region = op.getMask().front();
-    givePositions(region, 0, row, key);
-    Value keep = e.splat(regionValue(region));
-    s = arith::SelectOp::create(e.b, keep, s, vector(-kInfinity));
-  }
+  Indices place = placeOf(rowIndex(row));
+  if (!op.getModify().empty())
+    s = modified(s, place, key);
+  if (!op.getMask().empty() && !kept)
+    s = arith::SelectOp::create(e.b, isKept(place, key), s, vector(-kInfinity));
   if (Value mask = e.currentMask())
     s = arith::SelectOp::create(e.b, mask, s, vector(-kInfinity));
   return s;

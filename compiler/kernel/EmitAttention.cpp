@@ -23,7 +23,11 @@ using namespace mlir;
 
 namespace mapsto {
 
-AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine) {
+/// Fewer heads than these are not shared out to threads as they are.
+static constexpr int64_t kItems = 4;
+
+AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine)
+    : AttentionRows(op, kItems) {
   constexpr int64_t kCacheLine = 64, kScoreBytes = 4;
   int64_t panel = 2 * machine.lanes, tile = machine.tileRows();
   keyBlock = std::max<int64_t>(
@@ -33,25 +37,7 @@ AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine) {
 
   // A batch of one head is cut for threads to share, but not into blocks of so
   // few rows that packing the keys is what they do.
-  constexpr int64_t kItems = 4, kLeastRows = 24;
-  heads = dimsOf(op.getQueries().front());
-  rows = heads[heads.size() - 2];
-  heads.resize(heads.size() - 2);
-  group = 1;
-  if (!heads.empty()) {
-    auto ownHeads = [&](Value operand) {
-      return dimsOf(operand)[heads.size() - 1];
-    };
-    Dim own = ownHeads(op.getValue());
-    bool alike = llvm::all_of(op.getKeys(),
-                              [&](Value key) { return ownHeads(key) == own; });
-    std::optional<int64_t> known = own.constant();
-    if (alike && own != heads.back() && known && *known >= kItems) {
-      group = Dim::floorDiv(heads.back(), own);
-      heads.back() = own;
-      rows = group * rows;
-    }
-  }
+  constexpr int64_t kLeastRows = 24;
   Dim wanted = Dim::ceilDiv(Dim(kItems), Dim::max(numElements(heads), Dim(1)));
   blocks = Dim::max(Dim::ceilDiv(rows, Dim(queryBlock)),
                     Dim::min(Dim::ceilDiv(rows, Dim(kLeastRows)), wanted));
@@ -59,33 +45,8 @@ AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine) {
 
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
                                    ArrayRef<Buffer> results)
-    : e(e), op(op), normalizer(op.getNormalizer()), grid(op, e.machine) {
-  Value query = op.getQueries().front();
-  type = KernelEmitter::accumulatorType(elementTypeOf(query));
-  queryDims = dimsOf(query);
-  valueDims = dimsOf(op.getValue());
-  batchDims = Dims(ArrayRef(queryDims).drop_back(2));
-  queries = queryDims[queryDims.size() - 2];
-  keys = valueDims[valueDims.size() - 2];
-  features = valueDims.back();
-  context = results[0];
-  results = results.drop_front();
-  if (op.getWeights()) {
-    weights = results.front();
-    results = results.drop_front();
-  }
-  if (op.getLogSumExp())
-    logSumExp = results.front();
-  dotScore = op.getScore().empty();
-  inBits =
-      dotScore && normalizer == Normalizer::softmax && op.getModify().empty();
-  // With the weights asked for, every one of them is written.
-  if (!op.getMask().empty() && !weights && normalizer != Normalizer::sparsemax)
-    // Rows of one item may be of several heads.
-    bounds =
-        analyzeMask(op.getMask(), grid.group == Dim(1) ? batchDims.size()
-                                                       : batchDims.size() - 1);
-}
+    : AttentionPairs(e, op, results, AttentionRows(op, kItems)),
+      grid(op, e.machine) {}
 
 void AttentionEmitter::emit(Value begin, Value end) {
   allocateBlocks();
@@ -133,28 +94,6 @@ void AttentionEmitter::allocateBlocks() {
         e.allocate({packedFeatures(key), Dim(grid.keyBlock)}, type));
 }
 
-Indices AttentionEmitter::groupedBatch(Value operand) {
-  Indices at(batch);
-  if (at.empty())
-    return at;
-  Dim heads = grid.heads.back();
-  Dim own = dimsOf(operand)[at.size() - 1];
-  if (own != heads)
-    at.back() = e.divIndex(at.back(), Dim::floorDiv(heads, own)).first;
-  return at;
-}
-
-Indices AttentionEmitter::placeOf(Value row) {
-  Index at = e.uniform(e.add(firstRow, row));
-  if (grid.group == Dim(1))
-    return with(batch, at);
-  auto [head, query] = e.divIndex(at, queries);
-  Indices place(batch);
-  place.back() = e.addIndex(e.mulIndex(place.back(), grid.group), head);
-  place.push_back(query);
-  return place;
-}
-
 bool AttentionEmitter::areFew() const {
   std::optional<int64_t> known = grid.rows.constant();
   return known && *known <= fewRows();
@@ -190,24 +129,6 @@ void AttentionEmitter::lastSingleRow(RowsBody body) {
   e.when(one, [&] { body(e.sub(rows, rest), 1); });
 }
 
-AttentionEmitter::Range AttentionEmitter::queriesOf(Value row, Value count) {
-  Value first = e.add(firstRow, row);
-  Value last = e.sub(e.add(first, count), e.idx(1));
-  if (grid.group == Dim(1))
-    return {first, last};
-  last = e.minIndex(last, e.sub(e.dim(grid.rows), e.idx(1)));
-  auto [firstHead, firstQuery] = e.divIndex(e.uniform(first), queries);
-  auto [lastHead, lastQuery] = e.divIndex(e.uniform(last), queries);
-  // Rows of several heads may be any queries.
-  Value same = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
-                                     firstHead.value, lastHead.value);
-  Value end = e.sub(e.dim(queries), e.idx(1));
-  return {
-      arith::SelectOp::create(e.b, same, firstQuery.value, e.idx(0)),
-      arith::SelectOp::create(e.b, same, lastQuery.value, end),
-  };
-}
-
 AttentionEmitter::Range AttentionEmitter::keysSeenBy(Value row, int64_t count) {
   Range range{e.idx(0), keyCount};
   if (bounds.ahead.empty() && bounds.behind.empty())
@@ -229,7 +150,7 @@ AttentionEmitter::Range AttentionEmitter::keysSeenBy(Value row, int64_t count) {
 }
 
 AttentionEmitter::Range AttentionEmitter::keysKeptBy(Value row) {
-  Value query = placeOf(row).back().value;
+  Value query = placeOf(rowIndex(row)).back().value;
   Value lanes = e.idx(e.lanes);
   Range kept = seen;
   for (const Dim &behind : bounds.behind) {
@@ -277,43 +198,6 @@ void AttentionEmitter::emitQueryBlock() {
   if (normalizer == Normalizer::sparsemax)
     emitSparsemax();
   finish();
-}
-
-Value AttentionEmitter::keyBound(const KeyBound &bound) {
-  // What the region reports is reported only where there are pairs to ask for.
-  Type i64 = e.b.getI64Type();
-  Value some = e.less(e.idx(0), e.dim(keys));
-  Value value = e.branch(
-      some, i64,
-      [&]() -> SmallVector<Value> {
-        KernelEmitter::HoistLimit limit(e);
-        givePositions(op.getMask().front(), 0, e.idx(0), e.uniform(0));
-        return {e.element(bound.value, {})};
-      },
-      [&]() -> SmallVector<Value> { return {e.constant(i64, 0)}; })[0];
-  // Clamped before anything is taken from it, so that nothing overflows.
-  Value least = e.dim(bound.shift), most = e.add(least, e.dim(keys));
-  Value at = arith::MaxSIOp::create(e.b, e.fromInteger(value, /*varies=*/false).value, least);
-  return e.sub(e.minIndex(at, most), least);
-}
-
-AttentionEmitter::Range AttentionEmitter::visibleKeys() {
-  Range range{e.idx(0), e.dim(keys)};
-  for (const KeyBound &end : bounds.ends)
-    range.end = e.minIndex(range.end, keyBound(end));
-  for (const KeyBound &begin : bounds.begins)
-    range.begin = arith::MaxSIOp::create(e.b, range.begin, keyBound(begin));
-  Range own = queriesOf(e.idx(0), rows);
-  for (const Dim &ahead : bounds.ahead) {
-    Value end = e.add(e.add(own.end, e.dim(ahead)), e.idx(1));
-    end = arith::MaxSIOp::create(e.b, end, e.idx(0));
-    range.end = e.minIndex(range.end, end);
-  }
-  for (const Dim &behind : bounds.behind) {
-    Value begin = e.sub(own.begin, e.dim(behind));
-    range.begin = arith::MaxSIOp::create(e.b, range.begin, begin);
-  }
-  return range;
 }
 
 void AttentionEmitter::start() {

@@ -2,6 +2,7 @@ list(APPEND compiler_sources
   kernel/Arithmetic.cpp
   kernel/AttentionNormalizers.cpp
   kernel/AttentionOutput.cpp
+  kernel/AttentionPairs.cpp
   kernel/AttentionScores.cpp
   kernel/EmitAttention.cpp
   kernel/EmitIndexed.cpp

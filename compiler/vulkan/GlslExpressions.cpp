@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/StringExtras.h"
@@ -466,6 +467,12 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case<math::RoundEvenOp>([&](auto) { return call("roundEven", op); })
       .Case<math::TruncOp>([&](auto) { return call("trunc", op); })
       .Case<math::FmaOp>([&](auto) { return call("fma", op); })
+      .Case([&](LLVM::FMulAddOp) -> GlslExpression { // fused or not
+        return {operand(op->getOperand(0), Binding::Multiplicative) + " * " +
+                    operand(op->getOperand(1), Binding::Unary) + " + " +
+                    operand(op->getOperand(2), Binding::Multiplicative),
+                Binding::Additive};
+      })
       .Case<math::CopySignOp>([&](auto) { return helper("copySign", op); })
       .Case([&](memref::LoadOp load) {
         return element(load.getMemRef(), load.getIndices()[0]);

@@ -22,6 +22,7 @@
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "compiler/kernel/GroupEmitter.h"
+#include "compiler/vulkan/AttentionShader.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
@@ -116,8 +117,11 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     e.context = *argument++;
 
     Group group = groupOfKernel(kernel);
+    auto attention = dyn_cast_or_null<AttentionOp>(group.anchor);
     if (isElementwise(group))
       emitElements(e, group, results);
+    else if (attention)
+      emitAttentionShader(e, attention, results);
     else
       emitItems(e, group, results);
     func::ReturnOp::create(e.b);
@@ -129,7 +133,11 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
       function->setAttr(attr.getName(), attr.getValue());
     Value root = group.root->getResult(0);
     Dim items = isElementwise(group) ? numElements(dimsOf(root))
+                : attention          ? gridOfAttentionShader(attention)
                                      : gridOf(group, machine);
+    if (attention)
+      function->setAttr(kWorkgroupSizeAttr,
+                        b.getI64IntegerAttr(AttentionTiles::kInvocations));
     function->setAttr(kGridAttr, b.getStringAttr(items.str()));
     function->setAttr(
         kDispatchAttr,

@@ -1,6 +1,10 @@
 list(APPEND compiler_sources
+  vulkan/AttentionNormalizers.cpp
+  vulkan/AttentionOutput.cpp
+  vulkan/AttentionScores.cpp
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp
+  vulkan/EmitAttention.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslPrinter.cpp
   vulkan/LowerToShaders.cpp
