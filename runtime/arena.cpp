@@ -14,13 +14,12 @@ static bool meet(const ArenaItem &a, const ArenaItem &b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-static bool roundSizes(Array<ArenaItem> &items) {
+static bool roundSizes(Array<ArenaItem> &items, uint64_t alignment) {
   uint64_t sum = 0;
   for (ArenaItem &item : items) {
-    if (item.size > INT64_MAX - kArenaAlignment)
+    if (item.size > INT64_MAX - alignment)
       return false;
-    item.size =
-        (item.size + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+    item.size = (item.size + alignment - 1) / alignment * alignment;
     if (__builtin_add_overflow(sum, item.size, &sum) || sum > INT64_MAX)
       return false;
   }
@@ -137,8 +136,8 @@ static void moveToFront(Array<uint32_t> &order, size_t from) {
   order[0] = id;
 }
 
-bool planArena(Array<ArenaItem> &items, ArenaPlan &plan) {
-  if (!roundSizes(items))
+bool planArena(Array<ArenaItem> &items, ArenaPlan &plan, uint64_t alignment) {
+  if (!roundSizes(items, alignment))
     return false;
   plan = {};
   plan.lowerBound = mostAlive(items);

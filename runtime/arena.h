@@ -15,10 +15,11 @@
 
 namespace mapsto::runtime {
 
+/// Of the host's memory: a cache line, and the widest vector.
 inline constexpr uint64_t kArenaAlignment = 64;
 
 struct ArenaItem {
-  uint64_t size;        ///< bytes; rounded up to kArenaAlignment
+  uint64_t size;        ///< bytes; rounded up to the alignment
   uint32_t first, last; ///< life, inclusive
   uint64_t offset = 0;  ///< the plan's answer
 };
@@ -28,8 +29,10 @@ struct ArenaPlan {
   uint64_t lowerBound = 0; ///< most bytes alive at one moment
 };
 
-/// Gives every item an offset. False when the sizes overflow.
-bool planArena(Array<ArenaItem> &items, ArenaPlan &plan);
+/// Gives every item an offset that is a multiple of `alignment`, a power of 2.
+/// False when the sizes overflow.
+bool planArena(Array<ArenaItem> &items, ArenaPlan &plan,
+               uint64_t alignment = kArenaAlignment);
 
 } // namespace mapsto::runtime
 

@@ -74,15 +74,16 @@ static mapsto_status openImage(const mapsto_image &image, const char *directory,
     return fail(MAPSTO_BAD_ARTIFACT, "the artifact is damaged: %s", wrong);
   if (mapsto_status status = checkCpu(m))
     return status;
-  if (image.kernel_count != m.kernels.count ||
-      (m.kernels.count && !image.kernels))
+  if (m.shaders.count)
+    artifact.backend = image.backend;
+  artifact.onCpu = image.kernel_count || !artifact.backend;
+  if (artifact.onCpu && (image.kernel_count != m.kernels.count ||
+                         (m.kernels.count && !image.kernels)))
     return fail(MAPSTO_BAD_ARTIFACT,
                 "the artifact is damaged: it has %llu kernels, but %u are "
                 "described",
                 (unsigned long long)image.kernel_count, m.kernels.count);
   artifact.kernels = image.kernels;
-  if (m.shaders.count)
-    artifact.backend = image.backend;
   if (!describeTypes(m, m.inputs, artifact.types[MAPSTO_INPUT]) ||
       !describeTypes(m, m.outputs, artifact.types[MAPSTO_OUTPUT]) ||
       !describeTypes(m, m.states, artifact.types[MAPSTO_STATE]) ||
@@ -102,6 +103,14 @@ static mapsto_status openImage(const mapsto_image &image, const char *directory,
     return fail(MAPSTO_BAD_ARTIFACT,
                 "the artifact is damaged: it has no weights");
   return mapWeights(artifact, directory);
+}
+
+void mapsto::runtime::addDevices(String &text,
+                                 const mapsto_artifact &artifact) {
+  if (artifact.onCpu)
+    text.add("`cpu`");
+  if (artifact.backend)
+    text.addf("%s`%s`", artifact.onCpu ? " and " : "", artifact.backend->name);
 }
 
 mapsto_status mapsto_artifact_from_image(const mapsto_image *image,

@@ -15,6 +15,7 @@ struct mapsto_artifact {
   const mapsto_kernel_fn *kernels = nullptr;
   const char *weights = nullptr;
   const mapsto_backend *backend = nullptr; ///< null: for the CPU alone
+  bool onCpu = true;                       ///< there are kernels for the CPU
   void *programs = nullptr;                ///< the backend's
   /// "f32[B, T]" of every input, output, state and parameter.
   mapsto::runtime::Fixed<mapsto::runtime::String> types[4];
@@ -36,6 +37,9 @@ __attribute__((format(printf, 2, 3))) mapsto_status fail(mapsto_status status,
 /// them against the manifest.
 mapsto_status mapWeights(mapsto_artifact &artifact, const char *directory);
 void unmapWeights(mapsto_artifact &artifact);
+
+/// "`cpu`", "`vulkan`", "`cpu` and `vulkan`": what the model was compiled for.
+void addDevices(String &text, const mapsto_artifact &artifact);
 
 /// Adds the directory of a path, "." for a bare name.
 void addDirectory(String &text, const char *path);

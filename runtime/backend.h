@@ -16,6 +16,8 @@ extern "C" {
 
 struct mapsto_backend {
   const char *name; /* as in --device: "vulkan" */
+  /* Why this machine has no device of it; null where it has one. */
+  const char *(*missing)(void);
   /* Readies the session's runs on a device, by number. The session's `run` is
      the backend's to use. */
   mapsto_status (*open)(mapsto_session *session, int device);

@@ -14,6 +14,13 @@ mapsto_session *mapsto_open_session(const mapsto_image *image,
     return nullptr;
   mapsto_session_create(artifact, &session);
   mapsto_artifact_close(artifact); // the session keeps it
+  if (session && !session->artifact->onCpu)
+    if (mapsto_status status = mapsto_session_set_device(
+            session, session->artifact->backend->name)) {
+      fail(status, "%s", mapsto_session_error(session));
+      mapsto_session_free(session);
+      return nullptr;
+    }
   return session;
 }
 

@@ -440,8 +440,8 @@ struct Command {
     if (mapsto_session_create(&artifact, &session))
       return complain(kFailed, "%s", mapsto_last_error());
     mapsto_session_set_threads(session, options.threads);
-    if (mapsto_session_set_device(session, options.device))
-      return complain(kWrong, "%s", mapsto_session_error(session));
+    if (mapsto_status status = chooseDevice(*session, options.device))
+      return complain(status);
     for (uint32_t i = 0; i < m.symbols.count; ++i)
       symbols.push(kNoValue);
 

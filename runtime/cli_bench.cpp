@@ -254,8 +254,11 @@ mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
   if (mapsto_status status = b.profile(profiled, profile, kernels))
     return status;
 
-  printf("%zu runs, %d thread%s\nlatency", times.size(), session.threads,
-         session.threads == 1 ? "" : "s");
+  if (session.backend)
+    printf("%zu runs on %s\nlatency", times.size(), session.backend->name);
+  else
+    printf("%zu runs, %d thread%s\nlatency", times.size(), session.threads,
+           session.threads == 1 ? "" : "s");
   constexpr struct {
     double q;
     char name[8];

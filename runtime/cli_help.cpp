@@ -57,6 +57,9 @@ void printHelp(const mapsto_artifact &artifact, const char *program) {
     text.add('\n');
   }
   addTensors(text, artifact, MAPSTO_PARAMETER, "parameters, compiled in");
+  text.add("\ncompiled for: ");
+  addDevices(text, artifact);
+  text.add('\n');
   text.addf("\n%s", optionsHelp());
   fputs(text.c_str(), stdout);
 }

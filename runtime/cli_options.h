@@ -33,7 +33,7 @@ struct Options {
   Array<NamedText> inputs, outputs, expects, dims, states, saveStates;
   double rtol = -1, atol = -1; ///< negative: by dtype
   int threads = 0;
-  const char *device = "cpu";
+  const char *device = nullptr; ///< null: not given
   long repeat = 1;
   bool bench = false;
   long benchRuns = 0; ///< 0: as many as a second takes

@@ -46,6 +46,12 @@ mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
                     const Options &options, Profile &profile,
                     mapsto_status (*restore)(void *), void *user);
 
+/// Puts the session where --device says (null: not given), else MAPSTO_DEVICE,
+/// else where the model was compiled for, the CPU first. Where `vulkan` is
+/// asked for and this machine has none, that is the CPU, and a line on stderr
+/// says so; a device of a number has to be there.
+mapsto_status chooseDevice(mapsto_session &session, const char *option);
+
 /// Prints the model's signature and the options.
 void printHelp(const mapsto_artifact &artifact, const char *program);
 

@@ -226,9 +226,10 @@ MAPSTO_API mapsto_status mapsto_session_set_threads(mapsto_session *session,
                                                     int threads);
 
 /* Where the runs take place: "cpu", the default, or "vulkan", "vulkan:1", ...
-   where the model was compiled for it. MAPSTO_UNSUPPORTED where there is no
-   such device, or it lacks what the model needs; the session then stays where
-   it was. */
+   where the model was compiled for it. States go along. MAPSTO_INVALID where
+   the model was not, or there is no device of that number; MAPSTO_UNSUPPORTED
+   where there is no Vulkan here, or the device lacks what the model needs. The
+   session then runs on the CPU. */
 MAPSTO_API mapsto_status mapsto_session_set_device(mapsto_session *session,
                                                    const char *device);
 

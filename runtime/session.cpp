@@ -89,13 +89,13 @@ mapsto_status mapsto_session_set_device(mapsto_session *session,
   const mapsto_backend *backend = session->artifact->backend;
   bool cpu = equal(device, "cpu");
   int number = cpu || !backend ? -1 : deviceNumber(*backend, device);
-  if (!cpu && number < 0)
-    return session->fail(
-        MAPSTO_UNSUPPORTED,
-        "`%s` was compiled for the device `cpu`%s%s%s, not "
-        "`%s`",
-        mapsto_model_name(session->artifact), backend ? " and for `" : "",
-        backend ? backend->name : "", backend ? "`" : "", device);
+  if (cpu ? !session->artifact->onCpu : number < 0) {
+    String devices;
+    addDevices(devices, *session->artifact);
+    return session->fail(MAPSTO_INVALID, "`%s` was compiled for %s, not `%s`",
+                         mapsto_model_name(session->artifact), devices.c_str(),
+                         device);
+  }
   if (mapsto_status status = fetchStates(*session))
     return status;
   if (session->backend)
@@ -223,6 +223,11 @@ mapsto_status mapsto_session_output_shape(mapsto_session *session,
 
 mapsto_status mapsto_session_run(mapsto_session *session) {
   session->ran = false;
+  if (!session->backend && !session->artifact->onCpu)
+    return session->fail(
+        MAPSTO_INVALID,
+        "`%s` was compiled for %s alone: choose it as the device",
+        mapsto_model_name(session->artifact), session->artifact->backend->name);
   if (mapsto_status status = settle(*session))
     return status;
   if (mapsto_status status = session->backend

@@ -65,8 +65,9 @@ struct SymbolSource {
 struct mapsto_session {
   mapsto_artifact *artifact = nullptr;
   int threads = 1;
-  const mapsto_backend *backend = nullptr; ///< null: the CPU
-  void *run = nullptr;                     ///< the backend's
+  const mapsto_backend *backend = nullptr;               ///< null: the CPU
+  void *run = nullptr;                                   ///< the backend's
+  uint64_t alignment = mapsto::runtime::kArenaAlignment; ///< of the arena
   mapsto_step_callback onStep = nullptr;
   void *onStepUser = nullptr;
   const mapsto::runtime::LaunchWatch *watch = nullptr; ///< on a backend alone

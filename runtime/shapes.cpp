@@ -301,7 +301,7 @@ struct Settler {
       if (BufferKind(b.kind) == BufferKind::Arena)
         items.push({uint64_t(s.bufferSizes[i]), b.firstStep, b.lastStep});
     }
-    if (!planArena(items, s.plan))
+    if (!planArena(items, s.plan, s.alignment))
       return s.fail(MAPSTO_INVALID, "these sizes need more memory than can be "
                                     "addressed");
     const ArenaItem *item = items.data();

@@ -191,6 +191,8 @@ mapsto::makeObjectCode(mlir::ModuleOp module, const ManifestModel *manifest,
   if (manifest) {
     llvm::SmallVector<llvm::Constant *> kernels; // in the manifest's order
     for (const ManifestKernel &kernel : manifest->kernels) {
+      if (!options.cpu)
+        break;
       kernels.push_back(code->getFunction(entryOf(module, kernel.symbol)));
       if (!kernels.back())
         return module.emitError("kernel `" + kernel.symbol + "` has no code");

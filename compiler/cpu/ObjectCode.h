@@ -40,6 +40,8 @@ struct ObjectOptions {
   /// A model with shaders refers to what runs them, `mapsto_vulkan_backend`;
   /// else whoever opens the image sets it.
   bool backend = false;
+  /// There are functions for the kernels. Without, its shaders alone run it.
+  bool cpu = true;
 };
 
 /// "SeqModel" as the names of C have it: "seq_model".

@@ -82,8 +82,13 @@ private:
     return options.kind == PackageKind::Library &&
            path::extension(options.output) == ".a";
   }
-  std::string runtimeArchive() const {
-    return options.runtimeFolder + "/libmapsto_runtime.a";
+  /// What a model links besides its own objects.
+  std::vector<std::string> runtimeArchives() const {
+    std::vector<std::string> archives;
+    if (!manifest.shaders.empty())
+      archives.push_back(options.runtimeFolder + "/libmapsto_vulkan.a");
+    archives.push_back(options.runtimeFolder + "/libmapsto_runtime.a");
+    return archives;
   }
   std::string separatePath() const { return options.output + ".weights"; }
   bool linksWeights() const {
@@ -141,6 +146,7 @@ private:
     object.linkedWeights = linksWeights();
     object.entryPoints = options.kind == PackageKind::Library;
     object.backend = true;
+    object.cpu = options.cpu;
     auto code = makeObjectCode(module, &manifest, target, object, timings);
     if (failed(code))
       return fail("the compiler failed to make object code");
@@ -174,11 +180,8 @@ private:
     }
     if (options.kind == PackageKind::Executable)
       job.inputs.push_back(options.runtimeFolder + "/libmapsto_main.a");
-    if (options.kind != PackageKind::Object) {
-      if (!manifest.shaders.empty())
-        job.inputs.push_back(options.runtimeFolder + "/libmapsto_vulkan.a");
-      job.inputs.push_back(runtimeArchive());
-    }
+    if (options.kind != PackageKind::Object)
+      llvm::append_range(job.inputs, runtimeArchives());
     std::string why;
     return link(job, target, why) || fail("cannot link: " + why);
   }
@@ -187,7 +190,6 @@ private:
   /// needs no other library.
   bool writeArchive(const std::string &output) {
     std::vector<llvm::NewArchiveMember> members;
-    std::vector<std::unique_ptr<llvm::MemoryBuffer>> buffers;
     auto addFile = [&](const std::string &file, llvm::StringRef name) {
       auto member = llvm::NewArchiveMember::getFile(file, true);
       if (!member)
@@ -202,11 +204,28 @@ private:
         (weightsObject && !addFile(weightsObject->path(), "_weights.o")))
       return false;
 
-    auto buffer = llvm::MemoryBuffer::getFile(runtimeArchive());
+    std::vector<std::unique_ptr<llvm::MemoryBuffer>> buffers;
+    for (const std::string &archive : runtimeArchives())
+      if (!addMembers(archive, buffers, members))
+        return false;
+    if (auto e = llvm::writeArchive(output, members,
+                                    llvm::SymtabWritingMode::NormalSymtab,
+                                    llvm::object::Archive::K_GNU,
+                                    /*Deterministic=*/true, /*Thin=*/false))
+      return fail(llvm::toString(std::move(e)));
+    return true;
+  }
+
+  /// Adds an archive's members to others; `buffers` keeps them.
+  bool addMembers(const std::string &path,
+                  std::vector<std::unique_ptr<llvm::MemoryBuffer>> &buffers,
+                  std::vector<llvm::NewArchiveMember> &members) {
+    auto buffer = llvm::MemoryBuffer::getFile(path);
     if (!buffer)
-      return fail("cannot read `" + runtimeArchive() +
-                  "`: " + buffer.getError().message());
-    auto archive = llvm::object::Archive::create((*buffer)->getMemBufferRef());
+      return fail("cannot read `" + path + "`: " + buffer.getError().message());
+    buffers.push_back(std::move(*buffer));
+    auto archive =
+        llvm::object::Archive::create(buffers.back()->getMemBufferRef());
     if (!archive)
       return fail(llvm::toString(archive.takeError()));
     llvm::Error end = llvm::Error::success();
@@ -221,11 +240,6 @@ private:
     }
     if (end)
       return fail(llvm::toString(std::move(end)));
-    if (auto e = llvm::writeArchive(output, members,
-                                    llvm::SymtabWritingMode::NormalSymtab,
-                                    llvm::object::Archive::K_GNU,
-                                    /*Deterministic=*/true, /*Thin=*/false))
-      return fail(llvm::toString(std::move(e)));
     return true;
   }
 

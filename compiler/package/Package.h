@@ -32,8 +32,10 @@ struct PackageOptions {
   bool isStatic = false;
   /// Leaves the weights in OUTPUT.weights, which the runtime maps at start.
   bool separateWeights = false;
-  /// The folder of libmapsto_runtime.a and libmapsto_main.a for the target; not
-  /// needed for an object.
+  /// Without: shaders alone.
+  bool cpu = true;
+  /// The folder of libmapsto_runtime.a, libmapsto_main.a and libmapsto_vulkan.a
+  /// for the target; not needed for an object.
   std::string runtimeFolder;
 };
 

@@ -18,7 +18,10 @@ static mapsto_status open(mapsto_session *session, int index) {
   String error;
   Device *device = openDevice(index, error);
   if (!device)
-    return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
+    return session->fail(countDevices() && index >= countDevices()
+                             ? MAPSTO_INVALID
+                             : MAPSTO_UNSUPPORTED,
+                         "%s", error.c_str());
   Run *run = create<Run>();
   if (!run)
     return session->fail(MAPSTO_OUT_OF_MEMORY, "out of memory");
@@ -40,6 +43,7 @@ static void closeArtifact(mapsto_artifact *artifact) {
 
 const mapsto_backend mapsto_vulkan_backend = {
     "vulkan",
+    whyNoDevice,
     open,
     [](mapsto_session *session) { return runOf(session).execute(); },
     [](mapsto_session *session, uint32_t state) {

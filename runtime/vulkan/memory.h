@@ -36,6 +36,7 @@ private:
   VkDeviceMemory memory = VK_NULL_HANDLE;
   char *address = nullptr;
   uint64_t length = 0;
+  uint64_t counted = 0; ///< of Device::allocated
 };
 
 } // namespace mapsto::runtime::vulkan

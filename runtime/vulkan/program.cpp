@@ -1,41 +1,68 @@
 #include "runtime/vulkan/program.h"
 
 #include "runtime/expr.h"
+#include "runtime/vulkan/pipeline_cache.h"
 #include "runtime/vulkan/submit.h"
 
 namespace mapsto::runtime::vulkan {
 
-/// "64-bit integers": what a shader needs and the device has not.
-static const char *missingFeature(uint32_t missing) {
-  struct Name {
-    ShaderFeature feature;
-    const char *name;
-  };
-  static constexpr Name kNames[] = {
-      {ShaderFeature::Int64, "64-bit integers"},
-      {ShaderFeature::Float64, "f64 arithmetic"},
-      {ShaderFeature::Float16, "f16 arithmetic"},
-      {ShaderFeature::Int16, "16-bit integers"},
-      {ShaderFeature::Int8, "8-bit integers"},
-      {ShaderFeature::Storage16, "16-bit values in buffers"},
-      {ShaderFeature::Storage8, "8-bit values in buffers"},
-      {ShaderFeature::Subgroups, "subgroup arithmetic"},
-  };
-  for (const Name &n : kNames)
-    if (missing & uint32_t(n.feature))
-      return n.name;
-  return "what it needs";
-}
+namespace {
+
+class Lock {
+public:
+  explicit Lock(pthread_mutex_t &mutex) : mutex(mutex) {
+    pthread_mutex_lock(&mutex);
+  }
+  Lock(const Lock &) = delete;
+  Lock &operator=(const Lock &) = delete;
+  ~Lock() { pthread_mutex_unlock(&mutex); }
+
+private:
+  pthread_mutex_t &mutex;
+};
+
+} // namespace
 
 Program::~Program() {
-  if (!device)
-    return;
+  if (device)
+    for (Pipeline &p : pipelines)
+      destroy(p);
+}
+
+void Program::destroy(Pipeline &p) {
   const VolkDeviceTable &vk = device->vk;
-  for (Pipeline &p : pipelines) {
-    vk.vkDestroyPipeline(device->handle, p.pipeline, nullptr);
-    vk.vkDestroyPipelineLayout(device->handle, p.layout, nullptr);
-    vk.vkDestroyDescriptorSetLayout(device->handle, p.bindings, nullptr);
+  vk.vkDestroyPipeline(device->handle, p.pipeline, nullptr);
+  vk.vkDestroyPipelineLayout(device->handle, p.layout, nullptr);
+  vk.vkDestroyDescriptorSetLayout(device->handle, p.bindings, nullptr);
+  p = {};
+}
+
+bool Program::fits(String &error) const {
+  const Manifest &m = artifact->manifest;
+  const Limits &limits = device->limits;
+  const char *name = device->properties.deviceName;
+  for (uint32_t i = 0; i < m.shaders.count; ++i) {
+    const ShaderRecord &shader = m.shaders[i];
+    const char *kernel = m.text(m.kernels[i].symbol);
+    if (uint32_t missing = shader.features & ~limits.features) {
+      error.addf("`%s` lacks what kernel %s needs: ", name, kernel);
+      addFeatureNames(error, missing);
+      return false;
+    }
+    if (shader.sharedBytes > limits.sharedBytes) {
+      error.addf("`%s` has %llu bytes of shared memory; kernel %s needs %u",
+                 name, (unsigned long long)limits.sharedBytes, kernel,
+                 shader.sharedBytes);
+      return false;
+    }
+    if (shader.pushes.count * sizeof(int32_t) > limits.pushBytes) {
+      error.addf("`%s` gives a shader %u bytes of sizes; kernel %s takes %zu",
+                 name, limits.pushBytes, kernel,
+                 shader.pushes.count * sizeof(int32_t));
+      return false;
+    }
   }
+  return true;
 }
 
 uint32_t Program::workgroupSize(uint32_t kernel) const {
@@ -102,73 +129,96 @@ VkResult Program::compile(uint32_t kernel, Pipeline &to) {
   return result;
 }
 
-const Pipeline *Program::pipeline(uint32_t kernel, String &error) {
-  const Manifest &m = artifact->manifest;
+VkResult Program::pipeline(uint32_t kernel, const Pipeline *&found) {
+  Lock held(lock);
   Pipeline &known = pipelines[kernel];
+  found = &known;
   if (known.pipeline)
-    return &known;
-  const ShaderRecord &shader = m.shaders[kernel];
-  const char *name = m.text(m.kernels[kernel].symbol);
-  uint32_t missing = shader.features & ~device->limits.features;
-  if (missing || shader.sharedBytes > device->limits.sharedBytes) {
-    if (missing)
-      error.addf("`%s` has no %s, which kernel %s needs",
-                 device->properties.deviceName, missingFeature(missing), name);
-    else
-      error.addf("`%s` has %llu bytes of shared memory, kernel %s needs %u",
-                 device->properties.deviceName,
-                 (unsigned long long)device->limits.sharedBytes, name,
-                 shader.sharedBytes);
-    return nullptr;
-  }
-  if (VkResult result = compile(kernel, known)) {
-    error.addf("kernel %s: %s", name, explain(result));
-    return nullptr;
-  }
-  return &known;
+    return VK_SUCCESS;
+  VkResult result = compile(kernel, known);
+  if (result)
+    destroy(known);
+  return result;
 }
 
+void Program::save() {
+  bool any;
+  {
+    Lock held(lock);
+    any = compiled;
+    compiled = false;
+  }
+  if (any)
+    savePipelineCache(*device);
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
 VkResult Program::loadWeights() {
-  const Manifest &m = artifact->manifest;
-  // A weight's size depends on no symbol.
-  auto weightBytes = [&](uint32_t buffer) {
-    int64_t bytes = 0;
-    evaluate(m, m.buffers[buffer].sizeExpr, nullptr, bytes);
-    return uint64_t(bytes);
-  };
-  if (offsets.size() == m.buffers.count)
+  Lock held(lock);
+  if (!offsets.empty())
     return VK_SUCCESS;
-  // Each weight at an offset that a binding may have.
-  uint64_t align = device->limits.storageAlignment, total = 0;
-  Array<uint64_t> places;
-  places.resize(m.buffers.count);
+  VkResult result = upload();
+  if (result)
+    offsets.clear();
+  return result;
+}
+
+VkResult Program::upload() {
+  const Manifest &m = artifact->manifest;
+  // A weight's size depends on no symbol; what does not fit is refused when a
+  // session settles its sizes.
+  Array<int64_t> symbols;
+  symbols.resize(m.symbols.count);
+  auto weightBytes = [&](uint32_t buffer) {
+    const BufferRecord &b = m.buffers[buffer];
+    int64_t bytes = 0;
+    uint64_t room = m.header().weightsSize - b.offset;
+    if (evaluate(m, b.sizeExpr, symbols.data(), bytes) != ExprError::None ||
+        bytes < 0)
+      bytes = 0;
+    return uint64_t(bytes) < room ? uint64_t(bytes) : room;
+  };
   auto isWeight = [&](uint32_t i) {
     return BufferKind(m.buffers[i].kind) == BufferKind::Weights;
   };
+  // Each weight at an offset that a binding may have.
+  uint64_t align = device->limits.storageAlignment, total = 0;
+  offsets.resize(m.buffers.count);
   for (uint32_t i = 0; i < m.buffers.count; ++i) {
     if (!isWeight(i))
       continue;
-    places[i] = total;
-    total = (total + weightBytes(i) + align - 1) / align * align;
+    offsets[i] = total;
+    total += (weightBytes(i) + align - 1) / align * align;
   }
   if (VkResult result = weightBlock.ensure(*device, total, Block::OnDevice))
     return result;
+  // Piece by piece where the host does not see the device's memory.
+  constexpr uint64_t kPiece = 16 << 20;
   Block staging;
-  char *to = weightBlock.mapped();
-  if (!to) {
-    if (VkResult result = staging.ensure(*device, total, Block::OnHost))
+  for (uint32_t i = 0; i < m.buffers.count; ++i) {
+    if (!isWeight(i))
+      continue;
+    const char *from = artifact->weights + m.buffers[i].offset;
+    uint64_t bytes = weightBytes(i);
+    if (weightBlock.mapped()) {
+      memcpy(weightBlock.mapped() + offsets[i], from, size_t(bytes));
+      continue;
+    }
+    if (VkResult result = staging.ensure(
+            *device, bytes < kPiece ? bytes : kPiece, Block::OnHost))
       return result;
-    to = staging.mapped();
+    for (uint64_t at = 0; at < bytes; at += kPiece) {
+      uint64_t piece = bytes - at < kPiece ? bytes - at : kPiece;
+      memcpy(staging.mapped(), from + at, size_t(piece));
+      if (VkResult result =
+              copyNow(*device, staging.buffer(), 0, weightBlock.buffer(),
+                      offsets[i] + at, piece))
+        return result;
+    }
   }
-  for (uint32_t i = 0; i < m.buffers.count; ++i)
-    if (isWeight(i))
-      memcpy(to + places[i], artifact->weights + m.buffers[i].offset,
-             size_t(weightBytes(i)));
-  if (!weightBlock.mapped() && total)
-    if (VkResult result = copyNow(*device, staging.buffer(), 0,
-                                  weightBlock.buffer(), 0, total))
-      return result;
-  offsets.swap(places);
   return VK_SUCCESS;
 }
 

@@ -1,7 +1,7 @@
 //===- program.h - a compiled model on a device ---------------------------===//
 //
 // What all sessions of an artifact share on one device: its weights and its
-// pipelines, each made when it is first needed.
+// pipelines, each made when it is first needed. Any thread may ask for them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,9 +33,8 @@ public:
   Program &operator=(const Program &) = delete;
   ~Program();
 
-  /// Compiles the kernel's shader unless that is done, or says in `error` what
-  /// the device lacks.
-  const Pipeline *pipeline(uint32_t kernel, String &error);
+  /// Can the device run every shader? If not, `error` says what it lacks.
+  bool fits(String &error) const;
   /// Invocations of a workgroup of the kernel.
   uint32_t workgroupSize(uint32_t kernel) const;
   /// Copies the weights to the device unless they are there.
@@ -43,21 +42,22 @@ public:
   const Block &weights() const { return weightBlock; }
   /// Where the weights of a buffer (of kind Weights) lie in their block.
   uint64_t weightOffset(uint32_t buffer) const { return offsets[buffer]; }
-  /// Have pipelines been compiled since this was last asked?
-  bool takeCompiled() {
-    bool was = compiled;
-    compiled = false;
-    return was;
-  }
+  /// Compiles the kernel's shader unless that is done.
+  VkResult pipeline(uint32_t kernel, const Pipeline *&found);
+  /// Keeps on disk what has been compiled since this was last called.
+  void save();
 
   Device *device = nullptr;
   mapsto_artifact *artifact = nullptr;
-  pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   Program *next = nullptr; ///< of the artifact, on another device
 
 private:
   friend Program *programOf(mapsto_artifact &artifact, Device &device);
   VkResult compile(uint32_t kernel, Pipeline &to);
+  VkResult upload();
+  void destroy(Pipeline &pipeline);
+
+  pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
   Array<Pipeline> pipelines; ///< by kernel
   Array<uint64_t> offsets;   ///< by buffer

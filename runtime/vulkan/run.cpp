@@ -1,6 +1,6 @@
 #include "runtime/vulkan/run.h"
 
-#include "runtime/vulkan/pipeline_cache.h"
+#include "runtime/waiting.h"
 
 namespace mapsto::runtime::vulkan {
 
@@ -26,12 +26,78 @@ mapsto_status Run::open(mapsto_session &s, Device &d) {
   program = programOf(*s.artifact, d);
   if (!program)
     return fail(VK_ERROR_OUT_OF_HOST_MEMORY, "the model");
+  String error;
+  if (!program->fits(error))
+    return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
   if (VkResult r = commands.open(d))
     return fail(r, "commands");
-  pthread_mutex_lock(&program->lock);
-  VkResult r = program->loadWeights();
-  pthread_mutex_unlock(&program->lock);
-  return r ? fail(r, "the weights") : MAPSTO_OK;
+  if (VkResult r = program->loadWeights())
+    return fail(r, "the weights");
+  if (device->limits.storageAlignment > session->alignment) {
+    session->alignment = device->limits.storageAlignment;
+    session->planned = session->settled = false;
+  }
+  return MAPSTO_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Times
+//===----------------------------------------------------------------------===//
+
+/// Of the launches of a submission: by the device's clock, as it has run
+/// between `start` and `end`; where it has none, a launch is a submission.
+void Run::reportTimes(const Action &action, int64_t start, int64_t end) {
+  Array<uint64_t> ticks;
+  ticks.resize(size_t(action.launchCount) * 2);
+  if (queries && action.launchCount &&
+      device->vk.vkGetQueryPoolResults(
+          device->handle, queries, action.firstLaunch * 2,
+          action.launchCount * 2, ticks.size() * sizeof(uint64_t), ticks.data(),
+          sizeof(uint64_t), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT))
+    return;
+  auto since = [&](uint64_t tick) { // the first of them
+    uint64_t passed = (tick - ticks[0]) & device->limits.timestampMask;
+    return start +
+           int64_t(double(passed) * device->limits.timestampNanoseconds);
+  };
+  for (uint32_t i = 0; i < action.launchCount; ++i) {
+    uint32_t kernel = launches[action.firstLaunch + i];
+    const KernelSizes &sizes = session->kernelSizes[kernel];
+    mapsto_step_time time{kernel,
+                          queries ? since(ticks[i * 2]) : start,
+                          queries ? since(ticks[i * 2 + 1]) : end,
+                          sizes.flops,
+                          sizes.bytes,
+                          1};
+    session->onStep(session->onStepUser, &time);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+/// The first 24 bytes of the mailbox, as a kernel that met an error left them;
+/// its number is in the upper half of the code.
+mapsto_status Run::checkErrors() {
+  mapsto_kernel_context error{};
+  memcpy(&error, mailbox.mapped(), 3 * sizeof(int64_t));
+  if (!error.error_code)
+    return MAPSTO_OK;
+  uint32_t kernel = uint32_t(uint64_t(error.error_code) >> 32);
+  error.error_code &= 0xFFFFFFFF;
+  if (kernel >= session->manifest().kernels.count)
+    return MAPSTO_OK;
+  return indexError(*session, kernel, error);
+}
+
+mapsto_status Run::submit(const Action &action) {
+  int64_t start = timed ? nanoseconds() : 0;
+  if (VkResult r = commands.run(action.commands))
+    return fail(r, "the run");
+  if (timed)
+    reportTimes(action, start, nanoseconds());
+  return checkErrors();
 }
 
 mapsto_status Run::walk() {
@@ -48,8 +114,8 @@ mapsto_status Run::walk() {
           action.watched == kNone ? nullptr : session->watch;
       if (watch)
         watch->before(watch->user, action.watched);
-      if (VkResult r = commands.run(action.commands))
-        return fail(r, "the run");
+      if (mapsto_status status = submit(action))
+        return status;
       if (watch)
         watch->after(watch->user, action.watched);
       break;
@@ -76,44 +142,32 @@ mapsto_status Run::walk() {
   return MAPSTO_OK;
 }
 
-/// The first 24 bytes of the mailbox, as a kernel that met an error left them;
-/// its number is in the upper half of the code.
-mapsto_status Run::checkErrors() {
-  mapsto_kernel_context error;
-  memcpy(&error, mailbox.mapped(), sizeof error);
-  if (!error.error_code)
-    return MAPSTO_OK;
-  uint32_t kernel = uint32_t(uint64_t(error.error_code) >> 32);
-  error.error_code &= 0xFFFFFFFF;
-  if (kernel >= session->manifest().kernels.count)
-    return MAPSTO_OK;
-  return indexError(*session, kernel, error);
-}
-
 mapsto_status Run::execute() {
   if (mapsto_status status = readyTensors(*session))
     return status;
-  if (recordedFor != session->generation || watched != !!session->watch) {
+  bool wantTimes = session->onStep != nullptr, watching = session->watch;
+  if (recordedFor != session->generation || timed != wantTimes ||
+      watched != watching) {
     recordedFor = 0;
-    watched = session->watch;
+    timed = wantTimes;
+    watched = watching;
     if (mapsto_status status = record())
       return status;
-    if (program->takeCompiled())
-      savePipelineCache(*device);
+    program->save();
     recordedFor = session->generation;
   }
   memset(mailbox.mapped(), 0, mailbox.size());
-  if (mapsto_status status = uploadInputs())
-    return status;
+  // In this order: states pass through the memory that inputs are staged in.
   if (mapsto_status status = uploadStates())
     return status;
-  if (mapsto_status status = walk())
-    return status;
+  uploadInputs();
+  mapsto_status status = walk();
   for (StateValue &state : session->states)
     state.onHost = false;
-  if (mapsto_status status = checkErrors())
+  if (status)
     return status;
-  return downloadOutputs();
+  downloadOutputs();
+  return MAPSTO_OK;
 }
 
 } // namespace mapsto::runtime::vulkan

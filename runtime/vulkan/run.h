@@ -50,11 +50,17 @@ private:
     uint32_t watched; ///< Submit: the one launch in it, or kNone
   };
   static constexpr uint64_t kNowhere = UINT64_MAX;
+  /// Of the mailbox: a shader's report of an error first, what a tensor of no
+  /// elements is bound to last.
+  static constexpr uint64_t kReportBytes = 64, kNothing = 64;
 
   // run_memory.cpp
   mapsto_status placeBuffers();
-  mapsto_status uploadInputs();
-  mapsto_status downloadOutputs();
+  mapsto_status layStates();
+  /// What a shader sees of a place: something also where that is empty.
+  Place boundTo(Place place) const;
+  void uploadInputs();
+  void downloadOutputs();
   mapsto_status uploadStates();
   mapsto_status placeScratch();
   mapsto_status checkRange(uint32_t buffer, uint64_t bytes);
@@ -69,7 +75,10 @@ private:
   mapsto_status recordLaunch(const StepRecord &step);
   mapsto_status recordLoop(const StepRecord &step);
   mapsto_status recordCopy(const Place &from, const Place &to);
+  void operandsOf(const StepRecord &step, Array<Place> &operands) const;
+  void dispatch(uint32_t kernel, uint32_t groups);
   mapsto_status makeDescriptors();
+  mapsto_status makeQueries();
   mapsto_status openCommands();
   mapsto_status closeCommands();
   /// A barrier, if what is read or written now was written or read since the
@@ -78,8 +87,9 @@ private:
              uint32_t writeCount);
 
   mapsto_status walk();
+  mapsto_status submit(const Action &action);
   mapsto_status checkErrors();
-  void reportTimes(const Action &action, int64_t start);
+  void reportTimes(const Action &action, int64_t start, int64_t end);
   mapsto_status fail(VkResult result, const char *what);
 
   mapsto_session *session = nullptr;
@@ -88,7 +98,7 @@ private:
   Commands commands;
 
   Block arena, tensors, states, staging, mailbox;
-  Block scratch; ///< of whichever launch runs
+  Block scratch;       ///< of whichever launch runs
   Array<Place> places; ///< by buffer
   Array<uint64_t> stagingOffsets;
   uint64_t mailboxUsed = 0;
@@ -99,8 +109,8 @@ private:
   Array<uint32_t> launches;    ///< the kernels of timed launches, in order
   Array<Action> actions;
   uint64_t recordedFor = 0; ///< the session's generation; 0: nothing recorded
-  bool timed = false;
-  bool watched = false; ///< recorded for session->watch
+  bool timed = false;       ///< recorded with timestamps
+  bool watched = false;     ///< recorded for session->watch
 
   // While recording.
   VkCommandBuffer current = VK_NULL_HANDLE;

@@ -6,8 +6,8 @@ static uint64_t roundUp(uint64_t bytes, uint64_t align) {
   return (bytes + align - 1) / align * align;
 }
 
-/// The first bytes of the mailbox are the report of an error, a
-/// mapsto_kernel_context; then what the host and loops tell each other.
+/// The first bytes of the mailbox are the report of an error; then what the
+/// host and loops tell each other.
 static constexpr uint64_t kMailboxBytes = 4096;
 
 mapsto_status Run::checkRange(uint32_t buffer, uint64_t bytes) {
@@ -23,16 +23,51 @@ mapsto_status Run::checkRange(uint32_t buffer, uint64_t bytes) {
       (unsigned long long)range);
 }
 
+Run::Place Run::boundTo(Place place) const {
+  if (!place.size)
+    return {mailbox.buffer(), kMailboxBytes - kNothing, kNothing, nullptr};
+  place.size = roundUp(place.size, 4); // shaders may read it by words
+  return place;
+}
+
+/// States lie side by side in a block of their own, as they outlive a change
+/// of sizes. Where that moves them, what only the device has goes by the host.
+mapsto_status Run::layStates() {
+  const Manifest &m = session->manifest();
+  uint64_t align = session->alignment;
+  uint64_t total = 0;
+  bool moved = false;
+  Array<uint64_t> offsets;
+  for (uint32_t i = 0; i < m.states.count; ++i) {
+    uint32_t buffer = m.states[i].buffer;
+    moved |= !places[buffer].buffer || places[buffer].offset != total;
+    offsets.push(total);
+    total += roundUp(uint64_t(session->bufferSizes[buffer]), align);
+  }
+  if (!moved && total <= states.size())
+    return MAPSTO_OK;
+  for (uint32_t i = 0; i < m.states.count; ++i) {
+    if (!session->states[i].onHost)
+      if (mapsto_status status = fetchState(i))
+        return status;
+    session->states[i].onDevice = false;
+  }
+  if (VkResult r = states.ensure(*device, total, Block::OnDevice))
+    return fail(r, "state");
+  for (uint32_t i = 0; i < m.states.count; ++i)
+    places[m.states[i].buffer].offset = offsets[i];
+  return MAPSTO_OK;
+}
+
 /// Intermediate values lie as the session's plan has them, inputs and outputs
-/// side by side in a block, states in another, as they outlive a change of
-/// sizes.
+/// side by side in a block.
 mapsto_status Run::placeBuffers() {
   const Manifest &m = session->manifest();
-  uint64_t align = device->limits.storageAlignment;
-  if (align < 64)
-    align = 64;
-  uint64_t tensorBytes = 0, stateBytes = 0, stagingBytes = 0;
+  uint64_t align = session->alignment;
+  uint64_t tensorBytes = 0, largestState = 0, stagingBytes = 0;
   places.resize(m.buffers.count);
+  if (mapsto_status status = layStates())
+    return status;
   stagingOffsets.resize(m.buffers.count);
   for (uint32_t i = 0; i < m.buffers.count; ++i) {
     uint64_t size = uint64_t(session->bufferSizes[i]);
@@ -49,8 +84,7 @@ mapsto_status Run::placeBuffers() {
       stagingBytes += roundUp(size, align);
       break;
     case BufferKind::State:
-      place.offset = stateBytes;
-      stateBytes += roundUp(size, align);
+      largestState = size > largestState ? size : largestState;
       break;
     case BufferKind::Weights:
       place.offset = program->weightOffset(i);
@@ -61,6 +95,10 @@ mapsto_status Run::placeBuffers() {
     case BufferKind::Alias:
       place.offset = places[m.buffers[i].index].offset +
                      uint64_t(session->bufferOffsets[i]);
+      if (place.offset % device->limits.storageAlignment)
+        return session->fail(
+            MAPSTO_UNSUPPORTED, "`%s` begins where `%s` allows no buffer to",
+            m.text(m.buffers[i].name), device->properties.deviceName);
       break;
     }
   }
@@ -68,10 +106,8 @@ mapsto_status Run::placeBuffers() {
     return fail(r, "intermediate values");
   if (VkResult r = tensors.ensure(*device, tensorBytes, Block::OnDevice))
     return fail(r, "inputs and outputs");
-  if (VkResult r = states.ensure(*device, stateBytes, Block::OnDevice))
-    return fail(r, "state");
-  if (!tensors.mapped() || !states.mapped()) {
-    uint64_t bytes = stagingBytes > stateBytes ? stagingBytes : stateBytes;
+  if (!tensors.mapped() || (states.size() && !states.mapped())) {
+    uint64_t bytes = stagingBytes > largestState ? stagingBytes : largestState;
     if (VkResult r = staging.ensure(*device, bytes, Block::OnHost))
       return fail(r, "inputs and outputs");
   }
@@ -138,7 +174,7 @@ mapsto_status Run::placeScratch() {
   return MAPSTO_OK;
 }
 
-mapsto_status Run::uploadInputs() {
+void Run::uploadInputs() {
   const Manifest &m = session->manifest();
   for (uint32_t i = 0; i < m.inputs.count; ++i) {
     uint32_t buffer = m.inputs[i].buffer;
@@ -148,10 +184,9 @@ mapsto_status Run::uploadInputs() {
     if (place.size)
       memcpy(to, session->inputs[i].data, place.size);
   }
-  return MAPSTO_OK;
 }
 
-mapsto_status Run::downloadOutputs() {
+void Run::downloadOutputs() {
   const Manifest &m = session->manifest();
   for (uint32_t i = 0; i < m.outputs.count; ++i) {
     uint32_t buffer = m.outputs[i].buffer;
@@ -162,7 +197,6 @@ mapsto_status Run::downloadOutputs() {
     if (place.size)
       memcpy(output.data ? output.data : output.owned.data(), from, place.size);
   }
-  return MAPSTO_OK;
 }
 
 mapsto_status Run::uploadStates() {

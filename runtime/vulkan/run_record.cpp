@@ -52,8 +52,6 @@ mapsto_status Run::openCommands() {
   read.clear();
   // What an earlier submission has written may be read here.
   fullBarrier(*device, current);
-  if (timed && queries)
-    device->vk.vkCmdResetQueryPool(current, queries, 0, 1);
   return MAPSTO_OK;
 }
 
@@ -103,10 +101,9 @@ mapsto_status Run::sizeOf(const StepRecord &step, uint32_t expr, int64_t &to) {
   ExprError error = evaluate(m, expr, session->symbols.data(), to);
   if (error == ExprError::None && to >= INT32_MIN && to <= INT32_MAX)
     return MAPSTO_OK;
-  return session->fail(MAPSTO_UNSUPPORTED,
-                       "%s, a size of kernel %s, is too large for a shader",
-                       m.text(m.exprs[expr].text),
-                       m.text(m.kernels[step.kernel].symbol));
+  return session->fail(
+      MAPSTO_UNSUPPORTED, "%s, a size of kernel %s, is too large for a shader",
+      m.text(m.exprs[expr].text), m.text(m.kernels[step.kernel].symbol));
 }
 
 mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
@@ -122,27 +119,38 @@ mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
   return MAPSTO_OK;
 }
 
+/// What a launch's shader is bound to: its buffers, memory of its own, and
+/// where it reports errors.
+void Run::operandsOf(const StepRecord &step, Array<Place> &operands) const {
+  const Manifest &m = session->manifest();
+  const ShaderRecord &shader = m.shaders[step.kernel];
+  for (uint32_t buffer : m.list(step.buffers))
+    operands.push(boundTo(places[buffer]));
+  if (shader.scratchExpr != kNone)
+    operands.push(boundTo({scratch.buffer(), 0, scratch.size(), nullptr}));
+  if (operands.size() < shader.bindingCount)
+    operands.push({mailbox.buffer(), 0, kReportBytes, nullptr});
+}
+
 mapsto_status Run::recordLaunch(const StepRecord &step) {
   const Manifest &m = session->manifest();
   const KernelRecord &kernel = m.kernels[step.kernel];
   const ShaderRecord &shader = m.shaders[step.kernel];
+  uint32_t self = uint32_t(&step - m.steps.begin());
   int64_t groups;
   if (mapsto_status status = workgroupsOf(step, groups))
     return status;
   if (groups <= 0)
     return MAPSTO_OK;
-  String error;
-  pthread_mutex_lock(&program->lock);
-  const Pipeline *pipeline = program->pipeline(step.kernel, error);
-  pthread_mutex_unlock(&program->lock);
-  if (!pipeline)
-    return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
-  int32_t sizes[64];
-  for (uint32_t i = 0; i < shader.pushes.count; ++i) {
+  const Pipeline *pipeline;
+  if (VkResult r = program->pipeline(step.kernel, pipeline))
+    return fail(r, m.text(kernel.symbol));
+  Array<int32_t> sizes;
+  for (uint32_t expr : m.list(shader.pushes)) {
     int64_t size;
-    if (mapsto_status status = sizeOf(step, m.list(shader.pushes)[i], size))
+    if (mapsto_status status = sizeOf(step, expr, size))
       return status;
-    sizes[i] = int32_t(size);
+    sizes.push(int32_t(size));
   }
 
   if (watched)
@@ -151,39 +159,45 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   if (mapsto_status status = openCommands())
     return status;
   Array<Place> operands;
-  for (uint32_t buffer : m.list(step.buffers))
-    operands.push(places[buffer]);
-  if (shader.scratchExpr != kNone)
-    operands.push({scratch.buffer(), 0, scratch.size(), nullptr});
+  operandsOf(step, operands);
   order(operands.data(), kernel.argumentCount,
         operands.data() + kernel.argumentCount,
         uint32_t(operands.size()) - kernel.argumentCount);
 
   const VolkDeviceTable &vk = device->vk;
-  uint32_t self = uint32_t(&step - m.steps.begin());
   vk.vkCmdBindPipeline(current, VK_PIPELINE_BIND_POINT_COMPUTE,
                        pipeline->pipeline);
   vk.vkCmdBindDescriptorSets(current, VK_PIPELINE_BIND_POINT_COMPUTE,
                              pipeline->layout, 0, 1, &sets[self], 0, nullptr);
-  if (shader.pushes.count)
-    vk.vkCmdPushConstants(current, pipeline->layout,
-                          VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                          shader.pushes.count * 4, sizes);
-  uint32_t query = uint32_t(launches.size()) * 2;
-  if (timed && queries)
-    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                           queries, query);
-  vk.vkCmdDispatch(current, uint32_t(groups), 1, 1);
-  if (timed && queries)
-    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                           queries, query + 1);
-  launches.push(step.kernel);
-  if (!watched)
+  if (!sizes.empty())
+    vk.vkCmdPushConstants(
+        current, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+        uint32_t(sizes.size() * sizeof(int32_t)), sizes.data());
+  dispatch(step.kernel, uint32_t(groups));
+  // A watched launch is a submission, and one that the host times.
+  if (!watched && (!timed || queries))
     return MAPSTO_OK;
   mapsto_status status = closeCommands();
-  if (!status)
+  if (!status && watched)
     actions.back().watched = self;
   return status;
+}
+
+void Run::dispatch(uint32_t kernel, uint32_t groups) {
+  const VolkDeviceTable &vk = device->vk;
+  uint32_t query = uint32_t(launches.size()) * 2;
+  bool stamped = timed && queries;
+  launches.push(kernel);
+  if (stamped) { // one after the other, so that each has a time of its own
+    fullBarrier(*device, current);
+    vk.vkCmdResetQueryPool(current, queries, query, 2);
+    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+                           queries, query);
+  }
+  vk.vkCmdDispatch(current, groups, 1, 1);
+  if (stamped)
+    vk.vkCmdWriteTimestamp(current, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+                           queries, query + 1);
 }
 
 mapsto_status Run::recordLoop(const StepRecord &step) {
@@ -198,7 +212,7 @@ mapsto_status Run::recordLoop(const StepRecord &step) {
   constexpr uint64_t kSlot = 16; // the counter, then the flag
   uint64_t slot = mailboxUsed;
   mailboxUsed += kSlot;
-  if (mailboxUsed > mailbox.size())
+  if (mailboxUsed > mailbox.size() - kNothing)
     return session->fail(MAPSTO_UNSUPPORTED, "too many loops for one model");
   Place counterSlot{mailbox.buffer(), slot, 8, nullptr};
   Place stopSlot{mailbox.buffer(), slot + 8, 1, nullptr};
@@ -299,12 +313,9 @@ mapsto_status Run::makeDescriptors() {
     if (StepKind(step.kind) != StepKind::Launch)
       continue;
     const ShaderRecord &shader = m.shaders[step.kernel];
-    String error;
-    pthread_mutex_lock(&program->lock);
-    const Pipeline *pipeline = program->pipeline(step.kernel, error);
-    pthread_mutex_unlock(&program->lock);
-    if (!pipeline)
-      return session->fail(MAPSTO_UNSUPPORTED, "%s", error.c_str());
+    const Pipeline *pipeline;
+    if (VkResult r = program->pipeline(step.kernel, pipeline))
+      return fail(r, m.text(m.kernels[step.kernel].symbol));
     VkDescriptorSetAllocateInfo allocation{
         VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
     allocation.descriptorPool = descriptors;
@@ -313,23 +324,11 @@ mapsto_status Run::makeDescriptors() {
     if (VkResult r =
             vk.vkAllocateDescriptorSets(device->handle, &allocation, &sets[i]))
       return fail(r, "descriptors");
+    Array<Place> operands;
+    operandsOf(step, operands);
     Array<VkDescriptorBufferInfo> buffers;
-    for (uint32_t buffer : m.list(step.buffers)) {
-      const Place &place = places[buffer];
-      // A tensor of no elements still has to be something.
-      if (place.size)
-        buffers.push({place.buffer, place.offset, (place.size + 3) / 4 * 4});
-      else
-        buffers.push({mailbox.buffer(), 0, 64});
-    }
-    if (shader.scratchExpr != kNone) {
-      if (scratch.size())
-        buffers.push({scratch.buffer(), 0, scratch.size()});
-      else // no launch has items
-        buffers.push({mailbox.buffer(), 0, 64});
-    }
-    while (buffers.size() < shader.bindingCount) // where errors are reported
-      buffers.push({mailbox.buffer(), 0, 64});
+    for (const Place &place : operands)
+      buffers.push({place.buffer, place.offset, place.size});
     VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
     write.dstSet = sets[i];
     write.descriptorCount = uint32_t(buffers.size());
@@ -340,18 +339,39 @@ mapsto_status Run::makeDescriptors() {
   return MAPSTO_OK;
 }
 
+/// Two for each launch of the schedule, where the device has a clock.
+mapsto_status Run::makeQueries() {
+  const VolkDeviceTable &vk = device->vk;
+  vk.vkDestroyQueryPool(device->handle, queries, nullptr);
+  queries = VK_NULL_HANDLE;
+  uint32_t launchCount = 0;
+  for (const StepRecord &step : session->manifest().steps)
+    launchCount += StepKind(step.kind) == StepKind::Launch;
+  if (!timed || !launchCount || device->limits.timestampNanoseconds == 0)
+    return MAPSTO_OK;
+  VkQueryPoolCreateInfo info{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
+  info.queryType = VK_QUERY_TYPE_TIMESTAMP;
+  info.queryCount = launchCount * 2;
+  if (VkResult r =
+          vk.vkCreateQueryPool(device->handle, &info, nullptr, &queries))
+    return fail(r, "timestamps");
+  return MAPSTO_OK;
+}
+
 mapsto_status Run::record() {
   const Manifest &m = session->manifest();
   commands.reset();
   actions.clear();
   launches.clear();
   current = VK_NULL_HANDLE;
-  mailboxUsed = 64;
+  mailboxUsed = kReportBytes;
   if (mapsto_status status = placeBuffers())
     return status;
   if (mapsto_status status = placeScratch())
     return status;
   if (mapsto_status status = makeDescriptors())
+    return status;
+  if (mapsto_status status = makeQueries())
     return status;
 
   auto stagingPlace = [&](uint32_t buffer) {

@@ -32,14 +32,19 @@ VkResult Commands::open(Device &on) {
 
 VkResult Commands::begin(VkCommandBuffer &commands) {
   const VolkDeviceTable &vk = device->vk;
-  VkCommandBufferAllocateInfo info{
-      VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
-  info.commandPool = pool;
-  info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  info.commandBufferCount = 1;
-  if (VkResult result =
-          vk.vkAllocateCommandBuffers(device->handle, &info, &commands))
-    return result;
+  if (used == buffers.size()) {
+    VkCommandBufferAllocateInfo info{
+        VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
+    info.commandPool = pool;
+    info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+    info.commandBufferCount = 1;
+    VkCommandBuffer fresh;
+    if (VkResult result =
+            vk.vkAllocateCommandBuffers(device->handle, &info, &fresh))
+      return result;
+    buffers.push(fresh);
+  }
+  commands = buffers[used++];
   VkCommandBufferBeginInfo start{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
   return vk.vkBeginCommandBuffer(commands, &start);
 }
@@ -49,19 +54,26 @@ VkResult Commands::finish(VkCommandBuffer commands) {
 }
 
 void Commands::reset() {
-  const VolkDeviceTable &vk = device->vk;
-  vk.vkResetCommandPool(device->handle, pool,
-                        VK_COMMAND_POOL_RESET_RELEASE_RESOURCES_BIT);
+  device->vk.vkResetCommandPool(device->handle, pool, 0);
+  used = 0;
 }
 
 VkResult Commands::run(VkCommandBuffer commands) {
-  const VolkDeviceTable &vk = device->vk;
+  VkResult result = submit(commands);
+  if (result == VK_SUCCESS)
+    result = wait();
+  if (result == VK_ERROR_DEVICE_LOST)
+    device->lost = true;
+  return result;
+}
+
+VkResult Commands::submit(VkCommandBuffer commands) {
   VkSubmitInfo info{VK_STRUCTURE_TYPE_SUBMIT_INFO};
   info.commandBufferCount = 1;
   info.pCommandBuffers = &commands;
   VkTimelineSemaphoreSubmitInfo values{
       VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO};
-  uint64_t next = done + 1;
+  uint64_t next = submitted + 1;
   if (timeline) {
     values.signalSemaphoreValueCount = 1;
     values.pSignalSemaphoreValues = &next;
@@ -70,22 +82,25 @@ VkResult Commands::run(VkCommandBuffer commands) {
     info.pSignalSemaphores = &timeline;
   }
   pthread_mutex_lock(&device->queueLock);
-  VkResult result = vk.vkQueueSubmit(device->queue, 1, &info, fence);
+  VkResult result = device->vk.vkQueueSubmit(device->queue, 1, &info, fence);
   pthread_mutex_unlock(&device->queueLock);
-  if (result != VK_SUCCESS)
-    return result;
+  if (result == VK_SUCCESS)
+    submitted = next;
+  return result;
+}
+
+VkResult Commands::wait() {
+  const VolkDeviceTable &vk = device->vk;
   if (!timeline) {
-    result = vk.vkWaitForFences(device->handle, 1, &fence, VK_TRUE, UINT64_MAX);
-    if (result == VK_SUCCESS)
-      result = vk.vkResetFences(device->handle, 1, &fence);
-    return result;
+    VkResult result =
+        vk.vkWaitForFences(device->handle, 1, &fence, VK_TRUE, UINT64_MAX);
+    return result ? result : vk.vkResetFences(device->handle, 1, &fence);
   }
-  done = next;
-  VkSemaphoreWaitInfo wait{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
-  wait.semaphoreCount = 1;
-  wait.pSemaphores = &timeline;
-  wait.pValues = &done;
-  return vk.vkWaitSemaphores(device->handle, &wait, UINT64_MAX);
+  VkSemaphoreWaitInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
+  info.semaphoreCount = 1;
+  info.pSemaphores = &timeline;
+  info.pValues = &submitted;
+  return vk.vkWaitSemaphores(device->handle, &info, UINT64_MAX);
 }
 
 void fullBarrier(const Device &device, VkCommandBuffer commands) {

@@ -20,17 +20,23 @@ public:
   /// A command buffer that is being recorded; finish() ends it.
   [[nodiscard]] VkResult begin(VkCommandBuffer &commands);
   [[nodiscard]] VkResult finish(VkCommandBuffer commands);
-  /// Frees all command buffers.
+  /// Empties all command buffers, which begin() gives again.
   void reset();
-  /// Runs the commands and waits until they are done.
+  /// Runs the commands and waits until they are done. A device that is lost is
+  /// noted as such.
   [[nodiscard]] VkResult run(VkCommandBuffer commands);
 
 private:
+  VkResult submit(VkCommandBuffer commands);
+  VkResult wait();
+
   Device *device = nullptr;
   VkCommandPool pool = VK_NULL_HANDLE;
+  Array<VkCommandBuffer> buffers;
+  size_t used = 0; ///< of the buffers
   VkSemaphore timeline = VK_NULL_HANDLE;
   VkFence fence = VK_NULL_HANDLE;
-  uint64_t done = 0; ///< value of the timeline
+  uint64_t submitted = 0; ///< value of the timeline when all is done
 };
 
 /// Makes what has been written visible to whoever comes next: shaders, copies,

@@ -76,7 +76,7 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
     package.kind = PackageKind::Object;
   else if (!phase)
     return fail("--emit needs exe, lib, obj or a phase (graph, optimized, "
-                "kernels, loops, llvm, asm), not `" +
+                "kernels, loops, llvm, asm, glsl, spirv), not `" +
                 emit + "`");
   package.output = arguments.get("-o");
   if (package.output.empty() && !phase)
@@ -98,6 +98,10 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
     return code;
   }
   package.optLevel = model->optLevel;
+  package.cpu = model->cpu;
+  if (package.isStatic && model->vulkan)
+    return fail("--static leaves no way to open Vulkan's loader, a shared "
+                "library: it is for --target cpu");
   if (package.kind != PackageKind::Object) {
     auto folder = findRuntime(model->target, program);
     if (!folder)

@@ -1,5 +1,6 @@
 #include "compiler/cpu/Target.h"
 #include "runtime/thread_pool.h"
+#include "runtime/vulkan/device.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/MachineLimits.h"
 
@@ -15,6 +16,42 @@ static void printCache(const char *name, int key) {
   long bytes = sysconf(key);
   if (bytes > 0)
     printf("  %-9s %ld KiB\n", name, bytes / 1024);
+}
+
+static void printVulkan() {
+  namespace vulkan = runtime::vulkan;
+  if (const char *why = vulkan::whyNoDevice())
+    printf("vulkan\n  %s\n", why);
+  for (int i = 0; i < vulkan::countDevices(); ++i) {
+    printf("vulkan:%d\n", i);
+    vulkan::DeviceInfo info;
+    runtime::String error, features;
+    if (!vulkan::describeDevice(i, info, error)) {
+      printf("  %s\n", error.c_str());
+      continue;
+    }
+    const vulkan::Limits &l = info.limits;
+    printf("  %-9s %s (%s)\n", "name", info.name, info.kind);
+    printf("  %-9s %s, Vulkan %u.%u\n", "driver", info.driver.c_str(),
+           VK_API_VERSION_MAJOR(l.apiVersion),
+           VK_API_VERSION_MINOR(l.apiVersion));
+    printf("  %-9s %llu MiB%s\n", "memory",
+           (unsigned long long)l.memoryBytes >> 20,
+           l.mapped ? ", which the host sees" : "");
+    printf("  %-9s %u invocations, %llu KiB shared; subgroups of %u\n",
+           "workgroup", l.workgroupInvocations,
+           (unsigned long long)l.sharedBytes >> 10, l.subgroupSize);
+    printf("  %-9s %llu MiB a tensor, %u bytes of sizes a kernel\n", "buffers",
+           (unsigned long long)l.storageRange >> 20, l.pushBytes);
+    vulkan::addFeatureNames(features, l.features);
+    if (l.timelineSemaphores)
+      features.add(", timeline semaphores");
+    if (l.timestampNanoseconds > 0)
+      features.add(", timestamps");
+    printf("  %-9s %s\n", "features", features.c_str());
+    if (const char *lowered = vulkan::limitsOverride())
+      printf("  %-9s %s (MAPSTO_VULKAN_LIMITS)\n", "lowered", lowered);
+  }
 }
 
 static int printLimits(const Arguments &arguments) {
@@ -62,6 +99,6 @@ int mapsto::devicesCommand(const Arguments &arguments, const char *) {
 #endif
   std::string features = llvm::join(host.required, " ");
   printf("  %-9s %s\n", "features", features.c_str());
-  printf("vulkan\n  not in this version\n");
+  printVulkan();
   return kDone;
 }

@@ -148,8 +148,8 @@ int mapsto::inspectCommand(const Arguments &arguments, const char *) {
   if (arguments.has("--phase")) {
     auto phase = parsePhase(arguments.get("--phase"));
     if (!phase)
-      return fail("--phase needs graph, optimized, kernels, loops, llvm or "
-                  "asm, not `" +
+      return fail("--phase needs graph, optimized, kernels, loops, llvm, asm, "
+                  "glsl or spirv, not `" +
                   arguments.get("--phase") + "`");
     if (artifact && !subject->manifest())
       return kBadInput;

@@ -111,14 +111,20 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
 
 bool chooseTarget(Model &model, const Arguments &arguments,
                   const char *defaultCpu) {
-  std::string device = arguments.get("--target", "cpu");
-  if (device != "cpu" && device != "both") {
-    fail("--target needs `cpu` or `both`, not `" + device + "`");
+  std::string targets = arguments.get("--target", "cpu");
+  if (targets != "cpu" && targets != "vulkan" && targets != "both") {
+    fail("--target needs `cpu`, `vulkan` or `both`, not `" + targets + "`");
     return false;
   }
-  std::string runsOn = arguments.get("--device");
-  model.vulkan = device == "both" || runsOn == "both" ||
-                 llvm::StringRef(runsOn).starts_with("vulkan");
+  model.cpu = targets != "vulkan";
+  model.vulkan = targets != "cpu";
+  // What runs here is compiled for where it is to run.
+  const char *variable = getenv("MAPSTO_DEVICE");
+  bool runs = arguments.command == "run" || arguments.command == "bench";
+  std::string device =
+      arguments.get("--device", runs && variable ? variable : "");
+  model.vulkan |=
+      device == "both" || llvm::StringRef(device).starts_with("vulkan");
   std::string level = arguments.get("-O", "2");
   if (level.size() != 1 || level[0] < '0' || level[0] > '3') {
     fail("-O needs a level from 0 to 3, not `" + level + "`");

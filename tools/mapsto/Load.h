@@ -51,7 +51,8 @@ struct Model {
   /// What --quantize did, in the model's order.
   std::vector<QuantizedWeight> quantized;
   Target target;
-  bool vulkan = false; ///< shaders too
+  bool cpu = true;     ///< kernels as functions
+  bool vulkan = false; ///< and as shaders
   int optLevel = 2;
   Timings timings;
   /// How it was made, for people: "-O2 --dim T=128".

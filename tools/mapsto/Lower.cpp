@@ -54,11 +54,16 @@ std::optional<Compiled> mapsto::compile(Model &model) {
   }
   manifest->triple = model.target.triple;
   manifest->cpu = model.target.cpu;
-  manifest->features = model.target.required;
+  if (model.cpu)
+    manifest->features = model.target.required;
   manifest->options = model.options;
   manifest->phases = {storePhase(phaseName(Phase::Graph), graph)};
   if (model.vulkan)
     addShaders(*manifest, shaders);
+  if (!model.cpu) // what the manifest says of its kernels is known now
+    for (auto kernel :
+         llvm::make_early_inc_range(model.module->getOps<mlir::func::FuncOp>()))
+      kernel.erase();
   if (!toPhase(Phase::Loops, Phase::Llvm))
     return std::nullopt;
   return Compiled{std::move(*manifest), std::move(weights)};
@@ -91,6 +96,7 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
   }
   ObjectOptions options;
   options.optLevel = model.optLevel;
+  options.cpu = model.cpu;
   auto object = makeObjectCode(*model.module, &compiled.manifest, model.target,
                                options, model.timings);
   if (failed(object)) {
@@ -104,7 +110,8 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
     fail("cannot load the compiled code: " + error, kRunFailed);
     return nullptr;
   }
-  loaded->jit->setBackend(mapsto_vulkan_backend);
+  if (model.vulkan)
+    loaded->jit->setBackend(mapsto_vulkan_backend);
   return loaded;
 }
 

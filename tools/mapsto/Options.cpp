@@ -64,7 +64,7 @@ constexpr OptionInfo kOptions[] = {
     {"-o", Compile | Inspect, Takes::Value, "OUT", "the file to write"},
     {"--emit", Compile, Takes::Value, "WHAT",
      "exe (default), lib (.so or .a, with a C header), obj, or a phase as "
-     "text: graph, optimized, kernels, loops, llvm, asm"},
+     "text: graph, optimized, kernels, loops, llvm, asm, glsl, spirv"},
     {"--weights", OfModels, Takes::Value, "FILE",
      ".safetensors, .npz or .npy; random:SEED for made-up ones"},
     {"--quantize", OfModels, Takes::Value, "FORMAT",
@@ -88,7 +88,8 @@ constexpr OptionInfo kOptions[] = {
     {"--device", Verify, Takes::Value, "DEVICE",
      "what to verify: cpu (default), vulkan, vulkan:N, both"},
     {"-I", OfModels, Takes::Value, "FOLDER", "also look for imports there"},
-    {"--target", OfModels, Takes::Value, "DEVICE", "cpu"},
+    {"--target", OfModels, Takes::Value, "TARGET",
+     "what to compile for: cpu (default), vulkan, or both"},
     {"--cpu", OfModels, Takes::Value, "NAME",
      "native, x86-64-v2, x86-64-v3, x86-64-v4, or a CPU by LLVM's name"},
     {"--target-triple", Compile | Inspect, Takes::Value, "TRIPLE",
@@ -104,7 +105,7 @@ constexpr OptionInfo kOptions[] = {
      "run through the interpreter instead of compiled code"},
     {"--phase", Inspect, Takes::Value, "PHASE",
      "the model as text in that phase: graph, optimized, kernels, loops, llvm, "
-     "asm"},
+     "asm, glsl, spirv"},
     {"--html", Inspect, Takes::Nothing, "",
      "everything as one self-contained page (to -o, or stdout)"},
     {"--check", Fmt, Takes::Nothing, "",
@@ -143,7 +144,10 @@ constexpr OptionInfo kOptions[] = {
     {"--runs", Bench, Takes::Value, "N", "how many runs to time"},
     {"--profile", Run | Bench, Takes::Value, "FILE",
      "write a trace for chrome://tracing or ui.perfetto.dev", true},
-    {"--device", Run | Bench, Takes::Value, "DEVICE", "cpu", true},
+    {"--device", Run | Bench, Takes::Value, "DEVICE",
+     "where to run: cpu or vulkan[:N] (see `mapsto devices`); default: "
+     "MAPSTO_DEVICE, else cpu",
+     true},
     {"--help", Everywhere, Takes::Nothing, "", "show this"},
 };
 
