@@ -312,7 +312,6 @@ mapsto_status Run::makeDescriptors() {
     const StepRecord &step = m.steps[i];
     if (StepKind(step.kind) != StepKind::Launch)
       continue;
-    const ShaderRecord &shader = m.shaders[step.kernel];
     const Pipeline *pipeline;
     if (VkResult r = program->pipeline(step.kernel, pipeline))
       return fail(r, m.text(m.kernels[step.kernel].symbol));
