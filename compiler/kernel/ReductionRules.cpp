@@ -280,6 +280,27 @@ Value matmul(KernelEmitter &e, MatmulOp op, ArrayRef<Index> indices) {
   return e.convert(sum, type);
 }
 
+Value packedMatmul(KernelEmitter &e, PackedMatmulOp op,
+                   ArrayRef<Index> indices) {
+  Dims panels = dimsOf(op.getRhs());
+  Type type = elementTypeOf(op.getResult());
+  Type accumulator = KernelEmitter::accumulatorType(type);
+  auto [panel, column] = e.divIndex(indices.back(), panels[2]);
+  Indices left(indices.drop_back());
+  left.push_back({});
+  Value sum = e.loop(
+      e.idx(0), e.dim(panels[1]), 1,
+      start(e, ReduceKind::sum, accumulator, e.varies(indices)),
+      [&, panel = panel, column = column](Value k, ValueRange carried) {
+        left.back() = e.uniform(k);
+        Value x = e.convert(e.element(op.getLhs(), left), accumulator);
+        Value y = e.convert(
+            e.element(op.getRhs(), {panel, left.back(), column}), accumulator);
+        return SmallVector<Value>{e.fma(x, y, carried[0])};
+      })[0];
+  return e.convert(sum, type);
+}
+
 /// 0 <= x < size, for a position that may be either.
 Value inRange(KernelEmitter &e, Value x, Value size) {
   if (e.isVector(x))
@@ -395,6 +416,7 @@ Value emitReduction(KernelEmitter &e, Operation *op, ArrayRef<Index> indices) {
       .Case([&](ReduceOp op) { return reduce(e, op, indices); })
       .Case([&](ArgReduceOp op) { return argReduce(e, op, indices); })
       .Case([&](MatmulOp op) { return matmul(e, op, indices); })
+      .Case([&](PackedMatmulOp op) { return packedMatmul(e, op, indices); })
       .Case([&](Conv1dOp op) { return conv1d(e, op, indices); })
       .Case(
           [&](ConvTranspose1dOp op) { return convTranspose1d(e, op, indices); })

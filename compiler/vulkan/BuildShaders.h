@@ -20,7 +20,7 @@ struct Shader {
   uint32_t bindingCount, features, sharedBytes;
   /// Where that is not the device's choice.
   std::optional<uint32_t> workgroupSize;
-  std::string scratch; ///< bytes of a workgroup, if it needs any
+  std::string scratch;            ///< bytes of a workgroup, if it needs any
   std::vector<std::string> sites; ///< places that may meet a bad index
 };
 

@@ -23,6 +23,8 @@
 #include "compiler/Passes.h"
 #include "compiler/kernel/GroupEmitter.h"
 #include "compiler/vulkan/AttentionShader.h"
+#include "compiler/vulkan/EmitCumulative.h"
+#include "compiler/vulkan/EmitScan.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
@@ -35,21 +37,48 @@ namespace mapsto {
 
 namespace {
 
-/// Every element is an invocation's own: no invocation waits for another.
-bool isElementwise(const Group &group) {
+/// Every item is an invocation's own: no invocation waits for another.
+bool hasItemPerInvocation(const Group &group) {
   switch (group.kind) {
   case KernelKind::map:
   case KernelKind::conv:
   case KernelKind::matmul:
     return true;
+  case KernelKind::cumulative:
+    return hasLinePerInvocation(cast<CumulativeOp>(group.anchor));
   default:
     return false;
   }
 }
 
-/// Walks the elements of the result, all invocations of the dispatch abreast.
-void emitElements(KernelEmitter &e, const Group &group,
-                  ArrayRef<Buffer> results) {
+/// What the invocations, or the workgroups, of a dispatch share out.
+Dim itemsOf(const Group &group, const Machine &machine) {
+  if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+    return itemsOfScan(scan, machine);
+  if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
+    return linesOf(cumulative);
+  if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
+    return gridOfAttentionShader(attention);
+  if (hasItemPerInvocation(group))
+    return numElements(dimsOf(group.root->getResult(0)));
+  return gridOf(group, machine);
+}
+
+/// The invocations of a workgroup, where that is not the device's choice.
+std::optional<int64_t> workgroupSizeOf(const Group &group,
+                                       const Machine &machine) {
+  if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+    return workgroupOfScan(scan, machine);
+  if (group.kind == KernelKind::cumulative && !hasItemPerInvocation(group))
+    return kLineInvocations;
+  if (group.kind == KernelKind::attention)
+    return AttentionTiles::kInvocations;
+  return std::nullopt;
+}
+
+/// Walks the items, all invocations of the dispatch abreast.
+void emitPerInvocation(KernelEmitter &e, const Group &group,
+                       ArrayRef<Buffer> results) {
   Value root = group.root->getResult(0);
   Dims dims = dimsOf(root);
   auto &b = e.b;
@@ -57,23 +86,48 @@ void emitElements(KernelEmitter &e, const Group &group,
   Value groups = gpu::GridDimOp::create(b, gpu::Dimension::x);
   Value first = e.add(e.mul(group0, e.invocations()), e.invocation());
   Value all = e.mul(groups, e.invocations());
-  e.loop(first, e.dim(numElements(dims)), all, [&](Value i) {
-    Indices at = e.delinearize({i, Index::Vector}, dims);
+  e.loop(first, e.dim(itemsOf(group, e.machine)), all, [&](Value i) {
+    Index item{i, Index::Vector};
+    if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
+      return emitOwnLine(e, cumulative, results[0], item);
+    Indices at = e.delinearize(item, dims);
     e.store(e.element(root, at), results[0], at);
   });
 }
 
-/// Walks the grid, a workgroup an item.
-void emitItems(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results) {
+/// Walks the items, a workgroup on each.
+void emitPerWorkgroup(KernelEmitter &e, const Group &group,
+                      ArrayRef<Buffer> results) {
   Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
   Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
-  e.loop(first, e.dim(gridOf(group, e.machine)), groups, [&](Value item) {
+  e.loop(first, e.dim(itemsOf(group, e.machine)), groups, [&](Value item) {
+    if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+      return emitScanItem(e, scan, results, item);
+    if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
+      return emitSharedLine(e, cumulative, results[0], item);
     emitGroup(e, group, results, item, e.add(item, e.idx(1)));
   });
 }
 
+/// Says at each op of the kernel that has no form in a shader that it has none.
+bool canLower(KernelOp kernel) {
+  bool can = true;
+  kernel.walk([&](AttentionOp op) {
+    if (!op->getParentOfType<ScanOp>())
+      return;
+    op.emitError("attention inside a recurrence has no Vulkan shader yet");
+    can = false;
+  });
+  return can;
+}
+
 struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
   void runOnOperation() override {
+    bool complete = true;
+    for (auto kernel : getOperation().getOps<KernelOp>())
+      complete &= canLower(kernel);
+    if (!complete)
+      return signalPassFailure();
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
       lower(kernel);
@@ -118,30 +172,26 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
 
     Group group = groupOfKernel(kernel);
     auto attention = dyn_cast_or_null<AttentionOp>(group.anchor);
-    if (isElementwise(group))
-      emitElements(e, group, results);
-    else if (attention)
+    bool perInvocation = hasItemPerInvocation(group);
+    if (attention)
       emitAttentionShader(e, attention, results);
+    else if (perInvocation)
+      emitPerInvocation(e, group, results);
     else
-      emitItems(e, group, results);
+      emitPerWorkgroup(e, group, results);
     func::ReturnOp::create(e.b);
     // The views of scratch that it needs have become arguments.
-    function.setType(
-        FunctionType::get(context, entry->getArgumentTypes(), {}));
+    function.setType(FunctionType::get(context, entry->getArgumentTypes(), {}));
 
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
-    Value root = group.root->getResult(0);
-    Dim items = isElementwise(group) ? numElements(dimsOf(root))
-                : attention          ? gridOfAttentionShader(attention)
-                                     : gridOf(group, machine);
-    if (attention)
-      function->setAttr(kWorkgroupSizeAttr,
-                        b.getI64IntegerAttr(AttentionTiles::kInvocations));
-    function->setAttr(kGridAttr, b.getStringAttr(items.str()));
+    function->setAttr(kGridAttr,
+                      b.getStringAttr(itemsOf(group, machine).str()));
     function->setAttr(
         kDispatchAttr,
-        b.getStringAttr(isElementwise(group) ? "invocations" : "workgroups"));
+        b.getStringAttr(perInvocation ? "invocations" : "workgroups"));
+    if (std::optional<int64_t> size = workgroupSizeOf(group, machine))
+      function->setAttr(kWorkgroupSizeAttr, b.getI64IntegerAttr(*size));
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     SmallVector<Attribute> sites;
     for (const std::string &site : e.sites)

@@ -162,9 +162,9 @@ Shader printShader(func::FuncOp kernel) {
   if (auto size = kernel->getAttrOfType<IntegerAttr>(kWorkgroupSizeAttr))
     shader.workgroupSize = size.getInt();
   for (Type type : printer.sharedByInvocations)
-    shader.sharedBytes += std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
-                          shader.workgroupSize.value_or(
-                              ManifestShader().workgroupSize);
+    shader.sharedBytes +=
+        std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
+        shader.workgroupSize.value_or(ManifestShader().workgroupSize);
   if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))
     for (StringRef site : sites.getAsValueRange<StringAttr>())
       shader.sites.push_back(site.str());

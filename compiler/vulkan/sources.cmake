@@ -5,9 +5,12 @@ list(APPEND compiler_sources
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp
   vulkan/EmitAttention.cpp
+  vulkan/EmitCumulative.cpp
+  vulkan/EmitScan.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslPrinter.cpp
   vulkan/LowerToShaders.cpp
+  vulkan/ScanPlan.cpp
   vulkan/ShaderText.cpp
 )
 # GLSL's reference compiler, and what checks and prints SPIR-V.

@@ -1,0 +1,450 @@
+//===- EmitScan.cpp - A recurrence as one dispatch ------------------------===//
+//
+//   for each step
+//     for each unit of mine         (a stage: gates summed, then combined)
+//       for k: sum[gate] += h[now][row][k] * w[gate][k][unit]
+//       h[next][row][unit] = ...
+//     barrier
+//
+// What invocations hand to each other, the state and what one stage leaves to
+// the next, lies in the workgroup's memory. State that is read and written by
+// one invocation is replaced in place; other state is kept twice, so that a
+// step needs no barrier between its last read and its first write.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/vulkan/EmitScan.h"
+
+#include "compiler/KernelAttributes.h"
+#include "compiler/vulkan/ScanPlan.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+namespace {
+
+/// A row of the batch, and of the workgroup's memory.
+struct Row {
+  Index inBatch, here;
+};
+
+class ScanEmitter {
+public:
+  ScanEmitter(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results)
+      : e(e), op(op), body(op.getBody().front()),
+        yielded(body.getTerminator()->getOperands()),
+        states(results.take_front(op.getInits().size())),
+        outputs(results.drop_front(op.getInits().size())), plan(op, e.machine),
+        count(*Dim::parse(op.getCount())) {}
+
+  void emit(Value item) {
+    if (plan.rows) {
+      Value first = e.mul(item, e.dim(plan.rowsPerItem));
+      firstRow = e.uniform(first);
+      rowCount =
+          e.minIndex(e.sub(e.dim(*plan.rows), first), e.dim(plan.rowsPerItem));
+    }
+    allocate();
+    for (size_t k = 0; k < states.size(); ++k)
+      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+        e.store(e.element(op.getInits()[k], at), stateAt(k, e.idx(0)),
+                here(at));
+      });
+    e.barrier();
+    e.loop(e.idx(0), e.dim(count), 1, [&](Value step) {
+      KernelEmitter::HoistLimit limit(e);
+      name(step, "step");
+      emitStep(step);
+    });
+    for (size_t k = 0; k < states.size(); ++k)
+      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+        e.store(e.load(stateAt(k, e.dim(count)), here(at)), states[k], at);
+      });
+    for (Value value : given)
+      e.given.erase(value);
+    // Before this memory is written again, for the next item.
+    e.barrier();
+  }
+
+private:
+  KernelEmitter &e;
+  ScanOp op;
+  Block &body;
+  ValueRange yielded;
+  ArrayRef<Buffer> states, outputs;
+  ScanPlan plan;
+  Dim count;
+  Index firstRow; // where rows are apart
+  Value rowCount;
+  SmallVector<Buffer> kept; // the states, those that are not in place twice
+  llvm::DenseMap<Value, Buffer> memory; // of what a stage leaves to others
+  llvm::SmallSetVector<Value, 8> given;
+  /// Rows whose place in memory has been worked out.
+  std::map<Index, Index> known;
+  Value time, next;
+
+  //===--------------------------------------------------------------------===//
+  // Memory
+  //===--------------------------------------------------------------------===//
+
+  /// The shape of a value in the workgroup's memory.
+  Dims shapeHere(Value value) {
+    Dims dims = dimsOf(value);
+    if (plan.rows)
+      dims[0] = plan.mostRows;
+    return dims;
+  }
+
+  void allocate() {
+    for (size_t k = 0; k < states.size(); ++k) {
+      Value state = body.getArgument(k);
+      Dims dims = shapeHere(state);
+      if (!plan.isReplacedInPlace(k))
+        dims.insert(dims.begin(), Dim(2));
+      kept.push_back(
+          e.allocateForWorkgroup(dims, states[k].elementType, "state"));
+    }
+    for (const ScanStage &stage : plan.stages)
+      for (Value value : ScanPlan::valuesOf(stage))
+        if (plan.isInMemory(value))
+          memory[value] = e.allocateForWorkgroup(shapeHere(value),
+                                                 elementTypeOf(value), "stage");
+  }
+
+  /// A state as a step finds it.
+  Buffer stateAt(size_t k, Value step) {
+    Buffer state = kept[k];
+    state.dims = shapeHere(body.getArgument(k));
+    if (plan.isReplacedInPlace(k))
+      return state;
+    Value which = arith::AndIOp::create(e.b, step, e.idx(1));
+    Value begin = e.mul(which, e.dim(numElements(state.dims)));
+    state.offset = state.offset ? e.add(state.offset, begin) : begin;
+    return state;
+  }
+
+  Index rowHere(Index row) {
+    if (plan.mostRows == 1)
+      return e.uniform(0);
+    if (auto it = known.find(row); it != known.end())
+      return it->second;
+    return {e.sub(row.value, firstRow.value), row.kind};
+  }
+
+  Indices here(ArrayRef<Index> at) {
+    Indices indices(at);
+    if (plan.rows)
+      indices[0] = rowHere(at[0]);
+    return indices;
+  }
+
+  /// From here on the value is read from that memory.
+  void give(Value value, Buffer buffer) {
+    given.insert(value);
+    e.given[value] = [this, buffer](ArrayRef<Index> at) {
+      return e.load(buffer, here(at));
+    };
+  }
+
+  void giveSequences() {
+    int64_t axis = op.getAxis();
+    for (auto [n, sequence] : llvm::enumerate(op.getSequences())) {
+      Value argument = body.getArgument(states.size() + n), all = sequence;
+      given.insert(argument);
+      e.given[argument] = [this, all, axis](ArrayRef<Index> at) {
+        Indices full(at);
+        full.insert(full.begin() + axis, e.uniform(time));
+        return e.element(all, full);
+      };
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Walks
+  //===--------------------------------------------------------------------===//
+
+  static void name(Value variable, StringRef name) {
+    Operation *loop = variable.getParentBlock()->getParentOp();
+    loop->setAttr(kHintAttr, OpBuilder(loop).getStringAttr(name));
+  }
+
+  /// The invocations share the elements, of our rows where rows are apart.
+  void eachElement(ArrayRef<Dim> dims,
+                   function_ref<void(ArrayRef<Index>)> body) {
+    if (!plan.rows)
+      return e.eachElement(dims, body);
+    if (plan.mostRows == 1)
+      return e.laneLoop(dims[1], [&](Index column) {
+        name(column.value, "column");
+        body({firstRow, column});
+      });
+    e.laneLoop(e.mul(rowCount, e.dim(dims[1])), [&](Index i) {
+      auto [row, column] = e.divIndex(i, dims[1]);
+      Index inBatch = e.addIndex(row, firstRow);
+      known[inBatch] = row;
+      body({inBatch, column});
+    });
+  }
+
+  /// All invocations walk our rows together.
+  void eachRow(function_ref<void(Index)> body) {
+    if (plan.mostRows == 1)
+      return body(firstRow);
+    e.loop(e.idx(0), rowCount, 1, [&](Value r) {
+      name(r, "row");
+      Index inBatch = e.addIndex(e.uniform(r), firstRow);
+      known[inBatch] = e.uniform(r);
+      body(inBatch);
+    });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // A step
+  //===--------------------------------------------------------------------===//
+
+  void emitStep(Value step) {
+    time = op.getReverse() ? e.sub(e.sub(e.dim(count), e.idx(1)), step) : step;
+    next = e.add(step, e.idx(1));
+    giveSequences();
+    for (size_t k = 0; k < states.size(); ++k)
+      give(body.getArgument(k), stateAt(k, step));
+    for (const ScanStage &stage : plan.stages) {
+      emitStage(stage);
+      bool isLast = &stage == &plan.stages.back() && !plan.copiesAtEnd();
+      bool leaves = false;
+      for (Value value : ScanPlan::valuesOf(stage))
+        if (plan.isInMemory(value)) {
+          give(value, memory[value]);
+          leaves = true;
+        }
+      if (leaves && !isLast)
+        e.barrier();
+      e.forget();
+    }
+    for (size_t n = 0; n < yielded.size(); ++n)
+      if (!plan.writerOf(n))
+        eachElement(dimsOf(yielded[n]), [&](ArrayRef<Index> at) {
+          write(n, e.element(yielded[n], at), at);
+        });
+    if (plan.sharesMemory())
+      e.barrier();
+    e.forget();
+    for (const ScanStage &stage : plan.stages)
+      for (Value value : ScanPlan::valuesOf(stage))
+        e.given.erase(value);
+  }
+
+  void emitStage(const ScanStage &stage) {
+    const Group &group = stage.groups.front();
+    Value root = group.root->getResult(0);
+    auto one = [&](ArrayRef<Index> at) {
+      leave(stage, {{root, e.element(root, at), Indices(at)}});
+    };
+    switch (ScanPlan::formOf(stage)) {
+    case ScanPlan::Form::Gates:
+      return emitGates(stage);
+    case ScanPlan::Form::Elements:
+      return eachElement(dimsOf(root), one);
+    case ScanPlan::Form::Rows:
+      if (plan.rows)
+        return eachRow([&](Index row) {
+          e.laneLoop(dimOf(root, 1), [&](Index column) { one({row, column}); });
+        });
+      break;
+    case ScanPlan::Form::Whole:
+      break;
+    }
+    SmallVector<Buffer> results;
+    for (Value value : group.root->getResults())
+      results.push_back(memory[value]);
+    if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+      return e.loop(e.idx(0), e.dim(itemsOfScan(scan, e.machine)), 1,
+                    [&](Value item) { emitScanItem(e, scan, results, item); });
+    if (group.kind == KernelKind::row)
+      return emitLoops(e, group, results, e.idx(0), e.dim(gridOfLoops(group)));
+    emitGroup(e, group, results, e.idx(0), e.dim(gridOf(group, e.machine)));
+  }
+
+  /// An element that a stage has computed.
+  struct Left {
+    Value tensor, element;
+    Indices at;
+  };
+
+  /// Writes what a stage has computed to wherever it goes.
+  void leave(const ScanStage &stage, ArrayRef<Left> all) {
+    for (const Left &left : all) {
+      if (plan.isInMemory(left.tensor))
+        e.store(left.element, memory[left.tensor], here(left.at));
+      for (size_t n = 0; n < yielded.size(); ++n)
+        if (yielded[n] == left.tensor && plan.writerOf(n) == &stage)
+          write(n, left.element, left.at);
+    }
+  }
+
+  /// Writes an element of the n-th yielded value: of a state or an output.
+  void write(size_t n, Value v, ArrayRef<Index> at) {
+    if (n < states.size()) {
+      Value old =
+          op.getLengths() ? e.element(body.getArgument(n), at) : Value();
+      e.store(whileRunning(v, old, at), stateAt(n, next), here(at));
+      return;
+    }
+    v = whileRunning(v, e.constant(v.getType(), 0), at);
+    Indices to(at);
+    to.insert(to.begin() + op.getAxis(), e.uniform(time));
+    e.store(v, outputs[n - states.size()], to);
+  }
+
+  /// `v` where the row's sequence goes on at this step, `otherwise` past its
+  /// end.
+  Value whileRunning(Value v, Value otherwise, ArrayRef<Index> at) {
+    if (!op.getLengths())
+      return v;
+    Value length = e.convert(e.element(op.getLengths(), at.take_front(1)),
+                             e.b.getI64Type());
+    Value now = arith::IndexCastOp::create(e.b, e.b.getI64Type(), time);
+    Value running =
+        arith::CmpIOp::create(e.b, arith::CmpIPredicate::slt, now, length);
+    return arith::SelectOp::create(e.b, running, v, otherwise);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Gates
+  //===--------------------------------------------------------------------===//
+
+  void emitGates(const ScanStage &stage) {
+    auto oneRow = [&] {
+      eachUnit(stage, [&](Index unit) {
+        known[firstRow] = e.uniform(0);
+        combine(stage, firstRow, unit, sums(stage, {firstRow}, unit));
+      });
+    };
+    if (plan.mostRows == 1)
+      return oneRow();
+    Value isOne = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, rowCount,
+                                        e.idx(1));
+    e.when(isOne, oneRow);
+    e.when(e.negate(isOne), [&] { emitRowsOfGates(stage); });
+  }
+
+  /// The rows side by side; where there are fewer, the last one fills up.
+  void emitRowsOfGates(const ScanStage &stage) {
+    SmallVector<Index> rows{firstRow};
+    Value last = e.sub(rowCount, e.idx(1));
+    for (int64_t r = 1; r < plan.mostRows; ++r) {
+      Index row = e.uniform(e.minIndex(e.idx(r), last));
+      rows.push_back(e.addIndex(row, firstRow));
+      known[rows.back()] = row;
+    }
+    known[firstRow] = e.uniform(0);
+    eachUnit(stage, [&](Index unit) {
+      SmallVector<Value> all = sums(stage, rows, unit);
+      size_t gates = stage.gates.size();
+      for (auto [r, row] : llvm::enumerate(rows)) {
+        auto combineRow = [&, r = r, row = row] {
+          combine(stage, row, unit, ArrayRef(all).slice(r * gates, gates));
+        };
+        if (r == 0)
+          combineRow();
+        else
+          e.when(e.less(e.idx(r), rowCount), combineRow);
+      }
+    });
+  }
+
+  void eachUnit(const ScanStage &stage, function_ref<void(Index)> body) {
+    e.laneLoop(stage.units, [&](Index unit) {
+      name(unit.value, "unit");
+      body(unit);
+    });
+  }
+
+  Index columnFrom(int64_t column, Index unit) {
+    return column ? e.addIndex(unit, e.uniform(column)) : unit;
+  }
+
+  /// For each row, the sums of a unit's gates.
+  SmallVector<Value> sums(const ScanStage &stage, ArrayRef<Index> rows,
+                          Index unit) {
+    PackedMatmulOp matmul = stage.gates.front().matmul;
+    Value lhs = matmul.getLhs();
+    Type type =
+        KernelEmitter::accumulatorType(elementTypeOf(matmul.getResult()));
+    // Of each gate the column of its weights, a panel's width from one to the
+    // next.
+    SmallVector<Buffer> columns;
+    for (const ScanStage::Gate &gate : stage.gates) {
+      Value rhs = PackedMatmulOp(gate.matmul).getRhs();
+      Dims dims = dimsOf(rhs); // panels, K, columns of a panel
+      auto [panel, within] = e.divIndex(columnFrom(gate.column, unit), dims[2]);
+      Index begin = e.addIndex(e.mulIndex(panel, dims[1] * dims[2]), within);
+      columns.push_back({e.buffers.lookup(rhs).memref,
+                         begin.value,
+                         {dims[1], dims[2]},
+                         elementTypeOf(rhs)});
+    }
+    SmallVector<Value> zeros(rows.size() * columns.size(), e.constant(type, 0));
+    return e.loop(e.idx(0), e.dim(dimsOf(lhs).back()), 1, zeros,
+                  [&](Value k, ValueRange carried) {
+                    SmallVector<Value> weights, next;
+                    for (const Buffer &column : columns)
+                      weights.push_back(e.convert(
+                          e.load(column, {e.uniform(k), e.uniform(0)}), type));
+                    for (Index row : rows) {
+                      Value x =
+                          e.convert(e.element(lhs, {row, e.uniform(k)}), type);
+                      for (Value weight : weights)
+                        next.push_back(e.fma(x, weight, carried[next.size()]));
+                    }
+                    return next;
+                  });
+  }
+
+  /// The rest of the stage for a unit of one row.
+  void combine(const ScanStage &stage, Index row, Index unit,
+               ArrayRef<Value> sums) {
+    // By matmul, the first column and the value of each part.
+    llvm::MapVector<Value, SmallVector<std::pair<Value, Value>>> products;
+    for (auto [gate, sum] : llvm::zip_equal(stage.gates, sums)) {
+      Value product = PackedMatmulOp(gate.matmul).getResult();
+      products[product].push_back({columnFrom(gate.column, unit).value,
+                                   e.convert(sum, elementTypeOf(product))});
+    }
+    for (auto &[product, parts] : products)
+      e.given[product] = [&parts = parts](ArrayRef<Index> at) {
+        for (auto [column, value] : parts)
+          if (parts.size() == 1 || column == at.back().value)
+            return value;
+        llvm_unreachable("a gate's columns are those that its slice reads");
+      };
+    SmallVector<Left> all;
+    for (auto [value, column] : stage.outputs) {
+      Indices at{row, columnFrom(column, unit)};
+      all.push_back({value, e.element(value, at), at});
+    }
+    leave(stage, all);
+    for (auto &[product, parts] : products)
+      e.given.erase(product);
+  }
+};
+
+} // namespace
+
+Dim itemsOfScan(ScanOp op, const Machine &machine) {
+  return ScanPlan(op, machine).items;
+}
+
+int64_t workgroupOfScan(ScanOp op, const Machine &machine) {
+  return ScanPlan(op, machine).workgroupSize;
+}
+
+void emitScanItem(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results,
+                  Value item) {
+  ScanEmitter(e, op, results).emit(item);
+}
+
+} // namespace mapsto
