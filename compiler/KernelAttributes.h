@@ -33,7 +33,12 @@ inline constexpr llvm::StringLiteral kDispatchAttr = "mapsto.dispatch";
 /// the device's choice.
 inline constexpr llvm::StringLiteral kWorkgroupSizeAttr =
     "mapsto.workgroup_size";
-/// On an array or a loop of a shader: what to call it, or its variable.
+/// On a shader's function: the names of its specialisation constants from
+/// number 2 on, which are its last arguments, and the values that devices are
+/// offered for them (see vulkan/Tiling.h).
+inline constexpr llvm::StringLiteral kConstantsAttr = "mapsto.constants";
+inline constexpr llvm::StringLiteral kTilingsAttr = "mapsto.tilings";
+/// On an array, a loop or a value of a shader: what to call it, or its variable.
 inline constexpr llvm::StringLiteral kHintAttr = "mapsto.hint";
 /// On a loop of a shader that is to be unrolled.
 inline constexpr llvm::StringLiteral kUnrollAttr = "mapsto.unroll";

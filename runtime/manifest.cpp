@@ -163,6 +163,9 @@ struct Checker {
       return r;
     if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
       return "a shader has an unknown form";
+    if (s.tilings.first > m.tilings.count ||
+        s.tilings.count > m.tilings.count - s.tilings.first)
+      return "a shader's tilings lie outside the manifest";
     if (Result r = optionalExpr(s.scratchExpr))
       return r;
     uint32_t buffers =
@@ -170,6 +173,16 @@ struct Checker {
     if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
       return "a shader has the wrong number of buffers";
     return exprId(s.itemsExpr);
+  }
+
+  Result tiling(const TilingRecord &t) const {
+    if (t.workgroupSize == 0)
+      return "a shader's workgroup is empty";
+    if (Result r = list(t.constants, UINT32_MAX, "a constant is out of range"))
+      return r;
+    if (Result r = optionalExpr(t.whenExpr))
+      return r;
+    return exprId(t.itemsExpr);
   }
 
   /// No kernel may write its inputs or the weights.
@@ -301,7 +314,8 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       !view(blob, size, at(Section::Features), features) ||
       !view(blob, size, at(Section::Texts), texts) ||
       !view(blob, size, at(Section::Shaders), shaders) ||
-      !view(blob, size, at(Section::ShaderWords), shaderWords))
+      !view(blob, size, at(Section::ShaderWords), shaderWords) ||
+      !view(blob, size, at(Section::Tilings), tilings))
     return "a section lies outside the manifest";
 
   Checker check{*this};
@@ -343,6 +357,9 @@ const char *Manifest::open(const void *blob, uint64_t size) {
     return "some kernels have shaders and some have not";
   for (uint32_t i = 0; i < shaders.count; ++i)
     if (const char *wrong = check.shader(shaders[i], kernels[i]))
+      return wrong;
+  for (const TilingRecord &t : tilings)
+    if (const char *wrong = check.tiling(t))
       return wrong;
   for (const StepRecord &s : steps)
     if (const char *wrong = check.step(s))

@@ -156,6 +156,18 @@ enum class DispatchKind : uint32_t {
   Last = Workgroups
 };
 
+/// A choice of a shader's tile sizes. The first is taken that the device has
+/// invocations and shared memory for and whose `when` is above 0; of those that
+/// are for any sizes, the first that has items enough to fill the device, or
+/// else the last.
+struct TilingRecord {
+  uint32_t workgroupSize; ///< invocations
+  uint32_t sharedBytes;   ///< of a workgroup
+  uint32_t itemsExpr;     ///< workgroups
+  uint32_t whenExpr;      ///< kNone: for any sizes
+  List constants;         ///< specialisation constants from number 2 on
+};
+
 /// A kernel as a compute shader: entry point "main", its buffers at bindings 0
 /// to n - 1 of set 0 (then its scratch where it needs some, then where it
 /// reports errors if it does), the size of its
@@ -171,6 +183,7 @@ struct ShaderRecord {
   uint32_t sharedBytes; ///< of a workgroup
   uint32_t scratchExpr; ///< bytes per workgroup, or kNone
   uint32_t zero;
+  List tilings; ///< of the tilings; none: the above holds on any device
 };
 /// Vulkan grants every shader 128 bytes.
 inline constexpr uint32_t kMaxPushes = 32;
@@ -246,6 +259,7 @@ enum class Section : uint32_t {
   Texts,       ///< Text: what lists of texts refer to
   Shaders,     ///< none, or one a kernel
   ShaderWords, ///< uint32_t
+  Tilings,
   Count
 };
 
@@ -326,6 +340,7 @@ public:
   Records<Text> texts;
   Records<ShaderRecord> shaders;
   Records<uint32_t> shaderWords;
+  Records<TilingRecord> tilings;
 
 private:
   const Header *head = nullptr;

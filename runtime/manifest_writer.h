@@ -137,6 +137,12 @@ struct ManifestKernel {
   uint32_t team = kNoId;    ///< times that a team waits; kNoId: never a team
 };
 
+/// See TilingRecord.
+struct ManifestTiling {
+  uint32_t workgroupSize, sharedBytes, items, when;
+  std::vector<uint32_t> constants;
+};
+
 /// A kernel's shader (see ShaderRecord).
 struct ManifestShader {
   std::vector<uint32_t> words;
@@ -147,6 +153,7 @@ struct ManifestShader {
   uint32_t bindingCount = 0;
   uint32_t features = 0, sharedBytes = 0;
   uint32_t scratch = kNoId;
+  std::vector<ManifestTiling> tilings;
 };
 
 struct ManifestPhase {
@@ -457,12 +464,24 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
 
   std::vector<uint32_t> shaderWords;
   std::vector<ShaderRecord> shaders;
+  std::vector<TilingRecord> tilings;
   for (const ManifestShader &s : model.shaders) {
     List code{uint32_t(shaderWords.size()), uint32_t(s.words.size())};
     shaderWords.insert(shaderWords.end(), s.words.begin(), s.words.end());
-    shaders.push_back({code, list(s.pushes), uint32_t(s.dispatch), s.items,
-                       s.workgroupSize, s.bindingCount, s.features,
-                       s.sharedBytes, s.scratch, 0});
+    shaders.push_back({code,
+                       list(s.pushes),
+                       uint32_t(s.dispatch),
+                       s.items,
+                       s.workgroupSize,
+                       s.bindingCount,
+                       s.features,
+                       s.sharedBytes,
+                       s.scratch,
+                       0,
+                       {uint32_t(tilings.size()), uint32_t(s.tilings.size())}});
+    for (const ManifestTiling &t : s.tilings)
+      tilings.push_back(
+          {t.workgroupSize, t.sharedBytes, t.items, t.when, list(t.constants)});
   }
 
   std::vector<StepRecord> steps;
@@ -533,6 +552,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   section(Section::Texts, texts);
   section(Section::Shaders, shaders);
   section(Section::ShaderWords, shaderWords);
+  section(Section::Tilings, tilings);
   blob.resize((blob.size() + 7) / 8 * 8);
   header.size = blob.size();
   std::memcpy(blob.data(), &header, sizeof header);

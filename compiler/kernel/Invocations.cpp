@@ -60,13 +60,16 @@ Value KernelEmitter::combineInvocations(ReduceKind kind, Value v) {
       /*uniform=*/true);
 }
 
+/// An array of `dims`, or of `size` elements where that is given.
 static Buffer arrayIn(gpu::AddressSpace space, ImplicitLocOpBuilder &b,
-                      StringRef name, ArrayRef<Dim> dims, Type elementType) {
+                      StringRef name, ArrayRef<Dim> dims, Value size,
+                      Type elementType) {
   auto attr = gpu::AddressSpaceAttr::get(b.getContext(), space);
-  auto array = memref::AllocaOp::create(
-      b,
-      MemRefType::get({*numElements(dims).constant()}, storedType(elementType),
-                      MemRefLayoutAttrInterface(), attr));
+  auto type = MemRefType::get(
+      {size ? ShapedType::kDynamic : *numElements(dims).constant()},
+      storedType(elementType), MemRefLayoutAttrInterface(), attr);
+  auto array =
+      memref::AllocaOp::create(b, type, size ? ValueRange(size) : ValueRange());
   array->setAttr(kHintAttr, b.getStringAttr(name));
   return {array, Value(), Dims(dims), elementType};
 }
@@ -75,12 +78,25 @@ Buffer KernelEmitter::sharedArray(StringRef name, ArrayRef<Dim> dims,
                                   Type elementType) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(entry);
-  return arrayIn(gpu::AddressSpace::Workgroup, b, name, dims, elementType);
+  return arrayIn(gpu::AddressSpace::Workgroup, b, name, dims, Value(),
+                 elementType);
 }
 
 Buffer KernelEmitter::ownArray(StringRef name, ArrayRef<Dim> dims,
                                Type elementType) {
-  return arrayIn(gpu::AddressSpace::Private, b, name, dims, elementType);
+  return arrayIn(gpu::AddressSpace::Private, b, name, dims, Value(),
+                 elementType);
+}
+
+Buffer KernelEmitter::sharedArray(StringRef name, Value size,
+                                  Type elementType) {
+  return arrayIn(gpu::AddressSpace::Workgroup, b, name, {Dim()}, size,
+                 elementType);
+}
+
+Buffer KernelEmitter::ownArray(StringRef name, Value size, Type elementType) {
+  return arrayIn(gpu::AddressSpace::Private, b, name, {Dim()}, size,
+                 elementType);
 }
 
 Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
@@ -121,9 +137,9 @@ Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
 
 void KernelEmitter::barrier() { gpu::BarrierOp::create(b); }
 
-void KernelEmitter::unrolled(int64_t count, StringRef name,
+void KernelEmitter::unrolled(Value count, StringRef name,
                              function_ref<void(Index)> body) {
-  loop(idx(0), idx(count), 1, [&](Value i) {
+  loop(idx(0), count, 1, [&](Value i) {
     auto loop = cast<scf::ForOp>(b.getInsertionBlock()->getParentOp());
     loop->setAttr(kUnrollAttr, b.getUnitAttr());
     loop->setAttr(kHintAttr, b.getStringAttr(name));

@@ -273,13 +273,22 @@ public:
   /// unrolled.
   Buffer ownArray(llvm::StringRef name, llvm::ArrayRef<Dim> dims,
                   mlir::Type elementType);
+  /// The same of a number of elements that is a specialisation constant.
+  Buffer sharedArray(llvm::StringRef name, mlir::Value size,
+                     mlir::Type elementType);
+  Buffer ownArray(llvm::StringRef name, mlir::Value size,
+                  mlir::Type elementType);
   /// Waits for the other invocations of the workgroup, and sees what they have
   /// written to shared arrays. All of them must come here.
   void barrier();
   /// Walks [0, count) in a loop that is unrolled; each invocation is on its own
   /// in it. `name` is what to call its variable.
-  void unrolled(int64_t count, llvm::StringRef name,
+  void unrolled(mlir::Value count, llvm::StringRef name,
                 llvm::function_ref<void(Index)> body);
+  void unrolled(int64_t count, llvm::StringRef name,
+                llvm::function_ref<void(Index)> body) {
+    unrolled(idx(count), name, body);
+  }
   /// Forgets what was remembered: memory it was read from has changed.
   void forget();
 

@@ -22,14 +22,8 @@ bool MatmulEmitter::muchFollows() const {
   return operations > kFewOperations;
 }
 
-/// Indices of the result's row axes.
 Indices MatmulEmitter::rowIndices(Value batch, Value row) {
-  ArrayRef<Dim> leading = ArrayRef(p.resultDims).drop_back();
-  if (!p.batchedRhs)
-    return e.delinearize(e.uniform(row), leading);
-  Indices at = e.delinearize(e.uniform(batch), leading.drop_back());
-  at.push_back(e.uniform(row));
-  return at;
+  return p.rowIndices(e, batch, e.uniform(row));
 }
 
 /// Sums as they come out of the registers, through what follows, to memory.

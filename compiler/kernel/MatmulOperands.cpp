@@ -22,16 +22,22 @@ static std::optional<Buffer> matricesOf(KernelEmitter &e, Value operand,
 // The right side
 //===----------------------------------------------------------------------===//
 
+Value Product::rhsElement(KernelEmitter &e, Value at, Index k,
+                          Index column) const {
+  Index first = transposed ? column : k, second = transposed ? k : column;
+  Dim rightRows = transposed ? n : this->k;
+  Dim rightColumns = transposed ? this->k : n;
+  if (auto flat = matricesOf(e, rhs, {batch, rightRows, rightColumns}))
+    return e.load(*flat, {e.uniform(at), first, second});
+  Indices indices;
+  if (batchedRhs)
+    indices = e.delinearize(e.uniform(at), ArrayRef(dimsOf(rhs)).drop_back(2));
+  indices.append({first, second});
+  return e.element(rhs, indices);
+}
+
 Value MatmulEmitter::rhsElement(Value batch, Index k, Index column) {
-  Index first = p.transposed ? column : k, second = p.transposed ? k : column;
-  Dim rows = p.transposed ? p.n : p.k, columns = p.transposed ? p.k : p.n;
-  if (auto flat = matricesOf(e, p.rhs, {p.batch, rows, columns}))
-    return e.load(*flat, {e.uniform(batch), first, second});
-  Indices at;
-  if (p.batchedRhs)
-    at = e.delinearize(e.uniform(batch), ArrayRef(dimsOf(p.rhs)).drop_back(2));
-  at.append({first, second});
-  return e.element(p.rhs, at);
+  return p.rhsElement(e, batch, k, column);
 }
 
 /// Lanes of the panel's v-th vector that are columns of the matrix; null if
@@ -107,16 +113,26 @@ Value MatmulEmitter::rhsVector(const Tile &t, Value k, int64_t v) {
 // The left side
 //===----------------------------------------------------------------------===//
 
+Indices Product::rowIndices(KernelEmitter &e, Value at, Index row) const {
+  ArrayRef<Dim> leading = ArrayRef(resultDims).drop_back();
+  if (!batchedRhs)
+    return e.delinearize(row, leading);
+  Indices indices = e.delinearize(e.uniform(at), leading.drop_back());
+  indices.push_back(row);
+  return indices;
+}
+
+Value Product::lhsElement(KernelEmitter &e, Value at, Index row,
+                          Index k) const {
+  if (auto flat = matricesOf(e, lhs, {batch, rows, this->k}))
+    return e.load(*flat, {e.uniform(at), row, k});
+  Indices indices = rowIndices(e, at, row);
+  indices.push_back(k);
+  return e.element(lhs, indices);
+}
+
 Value MatmulEmitter::lhsElement(Value batch, Value row, Index k) {
-  Value x;
-  if (auto flat = matricesOf(e, p.lhs, {p.batch, p.rows, p.k})) {
-    x = e.load(*flat, {e.uniform(batch), e.uniform(row), k});
-  } else {
-    Indices at = rowIndices(batch, row);
-    at.push_back(k);
-    x = e.element(p.lhs, at);
-  }
-  return e.convert(x, accumulator);
+  return e.convert(p.lhsElement(e, batch, e.uniform(row), k), accumulator);
 }
 
 /// Copies the rows of whole tiles, so that a tile reads one stream instead of

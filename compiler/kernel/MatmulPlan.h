@@ -23,6 +23,16 @@ struct Product {
   Dim k, n, rows, batch;
 
   explicit Product(mlir::Operation *op);
+
+  // Elements, read where they lie or by the rule of what made them.
+
+  /// Indices of the result's axes but the last.
+  Indices rowIndices(KernelEmitter &e, mlir::Value batch, Index row) const;
+  mlir::Value lhsElement(KernelEmitter &e, mlir::Value batch, Index row,
+                         Index k) const;
+  /// Of a right side that is not packed.
+  mlir::Value rhsElement(KernelEmitter &e, mlir::Value batch, Index k,
+                         Index column) const;
 };
 
 struct MatmulPlan {

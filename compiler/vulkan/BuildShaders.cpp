@@ -60,6 +60,12 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
       record.workgroupSize = *shader->workgroupSize;
     if (!shader->scratch.empty())
       record.scratch = expr(shader->scratch);
+    for (const Tiling &tiling : shader->tilings)
+      record.tilings.push_back({tiling.workgroupSize, tiling.sharedBytes,
+                                expr(tiling.items.str()),
+                                tiling.when ? expr(tiling.when->str()) : kNoId,
+                                std::vector<uint32_t>(tiling.constants.begin(),
+                                                      tiling.constants.end())});
     manifest.shaders.push_back(std::move(record));
   }
 }

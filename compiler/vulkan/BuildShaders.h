@@ -4,6 +4,7 @@
 #define MAPSTO_COMPILER_VULKAN_BUILDSHADERS_H
 
 #include "compiler/Timings.h"
+#include "compiler/vulkan/Tiling.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "runtime/manifest_writer.h"
 
@@ -20,7 +21,8 @@ struct Shader {
   uint32_t bindingCount, features, sharedBytes;
   /// Where that is not the device's choice.
   std::optional<uint32_t> workgroupSize;
-  std::string scratch;            ///< bytes of a workgroup, if it needs any
+  std::string scratch; ///< bytes of a workgroup, if it needs any
+  llvm::SmallVector<Tiling> tilings;
   std::vector<std::string> sites; ///< places that may meet a bad index
 };
 

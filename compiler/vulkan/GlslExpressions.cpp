@@ -252,6 +252,16 @@ GlslExpression GlslPrinter::element(Value memref, Value position) {
   return {names.lookup(memref) + "[" + expression(position).text + "]"};
 }
 
+/// Declared at the head of the shader, where no variable of the body is known.
+std::string GlslPrinter::arraySize(memref::AllocaOp array) {
+  if (array.getType().hasStaticShape())
+    return std::to_string(array.getType().getNumElements());
+  std::swap(names, globals);
+  std::string size = expression(array.getDynamicSizes()[0]).text;
+  std::swap(names, globals);
+  return size;
+}
+
 GlslExpression GlslPrinter::compare(Operation *op) {
   auto ordered = [&](StringRef symbol) {
     return binary(symbol,

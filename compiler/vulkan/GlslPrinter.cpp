@@ -29,7 +29,7 @@ std::string GlslPrinter::freshName(StringRef hint) {
 
 void GlslPrinter::name(Value value, StringRef text) {
   taken.insert(text);
-  names[value] = text.str();
+  names[value] = globals[value] = text.str();
 }
 
 std::string GlslPrinter::declare(Value value, StringRef hint) {
@@ -46,13 +46,15 @@ void GlslPrinter::declareArray(memref::AllocaOp array) {
   names[array] = fresh;
   MemRefType type = array.getType();
   std::string text = typeName(type.getElementType()) + " " + fresh + "[" +
-                     std::to_string(type.getNumElements()) + "];\n";
+                     arraySize(array) + "];\n";
   auto space = cast<gpu::AddressSpaceAttr>(type.getMemorySpace());
   if (space.getValue() != gpu::AddressSpace::Workgroup) {
     line() << text;
     return;
   }
   helpers.push_back("\nshared " + text);
+  if (!type.hasStaticShape()) // the tilings say how much it takes
+    return;
   unsigned bits =
       type.getElementType().isIndex() ? 32 : type.getElementTypeBitWidth();
   sharedBytes += type.getNumElements() * bits / 8;
@@ -87,7 +89,8 @@ static bool memoryChangesBetween(Operation *from, Operation *to) {
 
 /// Is the op part of its one reader's expression?
 bool GlslPrinter::isInline(Operation *op) {
-  if (op->getNumResults() != 1 || op->getNumRegions() != 0)
+  if (op->getNumResults() != 1 || op->getNumRegions() != 0 ||
+      isa<memref::AllocaOp>(op))
     return false;
   if (isa<arith::ConstantOp>(op))
     return true;

@@ -88,6 +88,7 @@ private:
   GlslExpression compare(mlir::Operation *op);
   GlslExpression constant(mlir::Attribute value);
   GlslExpression element(mlir::Value memref, mlir::Value position);
+  std::string arraySize(mlir::memref::AllocaOp array);
 
   // GlslPrinter.cpp
   bool isInline(mlir::Operation *op);
@@ -104,6 +105,8 @@ private:
   llvm::raw_ostream &os;
   unsigned depth = 0;
   llvm::DenseMap<mlir::Value, std::string> names;
+  /// Those of values that are declared outside of the body.
+  llvm::DenseMap<mlir::Value, std::string> globals;
   llvm::StringSet<> taken;
   llvm::DenseMap<mlir::Operation *, bool> inlined;
   llvm::StringSet<> known;

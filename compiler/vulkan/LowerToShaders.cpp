@@ -24,6 +24,7 @@
 #include "compiler/kernel/GroupEmitter.h"
 #include "compiler/vulkan/AttentionShader.h"
 #include "compiler/vulkan/EmitCumulative.h"
+#include "compiler/vulkan/EmitMatmul.h"
 #include "compiler/vulkan/EmitScan.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -42,7 +43,6 @@ bool hasItemPerInvocation(const Group &group) {
   switch (group.kind) {
   case KernelKind::map:
   case KernelKind::conv:
-  case KernelKind::matmul:
     return true;
   case KernelKind::cumulative:
     return hasLinePerInvocation(cast<CumulativeOp>(group.anchor));
@@ -175,6 +175,8 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     bool perInvocation = hasItemPerInvocation(group);
     if (attention)
       emitAttentionShader(e, attention, results);
+    else if (group.kind == KernelKind::matmul)
+      emitMatmulShader(e, function, group, results);
     else if (perInvocation)
       emitPerInvocation(e, group, results);
     else

@@ -4,6 +4,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/vulkan/GlslPrinter.h"
+#include "compiler/vulkan/Tiling.h"
 #include "dialect/MapstoDialect.h"
 #include "dialect/SourcePlace.h"
 
@@ -59,6 +60,19 @@ void report(int64_t place, int64_t value, int64_t bound) {
 }
 )";
 
+/// Specialisation constants, with the values of the first tiling.
+static void printConstants(func::FuncOp kernel, GlslPrinter &printer,
+                           llvm::raw_ostream &os) {
+  SmallVector<Tiling> tilings = tilingsOf(kernel);
+  auto constants = constantsOf(kernel);
+  for (auto [i, constant] : llvm::enumerate(constants)) {
+    std::string name = printer.freshName(constant.name);
+    printer.name(constant.value, name);
+    os << "layout(constant_id = " << kFirstConstant + i << ") const int "
+       << name << " = " << tilings.front().constants[i] << ";\n";
+  }
+}
+
 Shader printShader(func::FuncOp kernel) {
   Shader shader;
   shader.kernel = kernel.getSymName().str();
@@ -103,7 +117,10 @@ Shader printShader(func::FuncOp kernel) {
   Value errors = kernel.getArgument(next++);
   // One buffer, seen as several types.
   for (Value scratch : kernel.getArguments().drop_front(next)) {
-    Type element = cast<MemRefType>(scratch.getType()).getElementType();
+    auto memory = dyn_cast<MemRefType>(scratch.getType());
+    if (!memory) // a specialisation constant
+      continue;
+    Type element = memory.getElementType();
     std::string type = printer.typeName(element);
     std::string name = printer.freshName("scratch_" + type);
     printer.name(scratch, name);
@@ -127,6 +144,7 @@ Shader printShader(func::FuncOp kernel) {
          << ") buffer Errors { int64_t error[3]; uint reported; };\n"
          << "layout(constant_id = 1) const uint kernel = 0;\n";
   }
+  printConstants(kernel, printer, head);
   printer.printBody(kernel.getBody().front(), 1);
 
   llvm::raw_string_ostream os(shader.text);
@@ -155,6 +173,7 @@ Shader printShader(func::FuncOp kernel) {
     return kernel->getAttrOfType<StringAttr>(attribute).getValue();
   };
   shader.items = text(kGridAttr).str();
+  shader.tilings = tilingsOf(kernel);
   shader.dispatch = text(kDispatchAttr) == "invocations"
                         ? runtime::DispatchKind::Invocations
                         : runtime::DispatchKind::Workgroups;

@@ -6,12 +6,15 @@ list(APPEND compiler_sources
   vulkan/CompileGlsl.cpp
   vulkan/EmitAttention.cpp
   vulkan/EmitCumulative.cpp
+  vulkan/EmitMatmul.cpp
   vulkan/EmitScan.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslPrinter.cpp
   vulkan/LowerToShaders.cpp
+  vulkan/MatmulTilings.cpp
   vulkan/ScanPlan.cpp
   vulkan/ShaderText.cpp
+  vulkan/Tiling.cpp
 )
 # GLSL's reference compiler, and what checks and prints SPIR-V.
 find_package(Threads REQUIRED) # which glslang asks for without saying so

@@ -65,13 +65,43 @@ bool Program::fits(String &error) const {
   return true;
 }
 
-uint32_t Program::workgroupSize(uint32_t kernel) const {
+uint32_t Program::workgroupSize(uint32_t kernel, uint32_t tiling) const {
+  if (tiling != kNone)
+    return artifact->manifest.tilings[tiling].workgroupSize;
   uint32_t wanted = artifact->manifest.shaders[kernel].workgroupSize;
   uint32_t limit = device->limits.workgroupInvocations;
   return wanted < limit ? wanted : limit;
 }
 
-VkResult Program::compile(uint32_t kernel, Pipeline &to) {
+/// Workgroups that keep a device busy: large ones have about a hundred cores,
+/// and where there are fewer, smaller tiles cost less than idle cores do.
+static constexpr int64_t kFillingWorkgroups = 96;
+
+uint32_t Program::tilingFor(uint32_t kernel, const int64_t *symbols) const {
+  const Manifest &m = artifact->manifest;
+  List all = m.shaders[kernel].tilings;
+  uint32_t chosen = kNone;
+  for (uint32_t i = all.first; i < all.first + all.count; ++i) {
+    const TilingRecord &t = m.tilings[i];
+    if (t.workgroupSize > device->limits.workgroupInvocations ||
+        t.sharedBytes > device->limits.sharedBytes)
+      continue;
+    int64_t value = 0;
+    if (t.whenExpr != kNone) {
+      if (evaluate(m, t.whenExpr, symbols, value) == ExprError::None &&
+          value > 0)
+        return i;
+      continue;
+    }
+    chosen = i;
+    if (evaluate(m, t.itemsExpr, symbols, value) == ExprError::None &&
+        value >= kFillingWorkgroups)
+      break;
+  }
+  return chosen;
+}
+
+VkResult Program::compile(uint32_t kernel, uint32_t tiling, Pipeline &to) {
   const Manifest &m = artifact->manifest;
   const ShaderRecord &shader = m.shaders[kernel];
   const VolkDeviceTable &vk = device->vk;
@@ -108,12 +138,18 @@ VkResult Program::compile(uint32_t kernel, Pipeline &to) {
           vk.vkCreateShaderModule(device->handle, &code, nullptr, &module))
     return result;
 
-  uint32_t constants[kConstantCount] = {workgroupSize(kernel), kernel};
-  VkSpecializationMapEntry entries[kConstantCount];
-  for (uint32_t i = 0; i < kConstantCount; ++i)
-    entries[i] = {i, i * 4, 4};
-  VkSpecializationInfo specialization{kConstantCount, entries, sizeof constants,
-                                      constants};
+  Array<uint32_t> constants;
+  constants.push(workgroupSize(kernel, tiling));
+  constants.push(kernel);
+  if (tiling != kNone)
+    for (uint32_t constant : m.list(m.tilings[tiling].constants))
+      constants.push(constant);
+  Array<VkSpecializationMapEntry> entries;
+  for (uint32_t i = 0; i < constants.size(); ++i)
+    entries.push({i, i * 4, 4});
+  VkSpecializationInfo specialization{uint32_t(entries.size()), entries.data(),
+                                      constants.size() * sizeof(uint32_t),
+                                      constants.data()};
   VkComputePipelineCreateInfo info{
       VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
@@ -129,13 +165,16 @@ VkResult Program::compile(uint32_t kernel, Pipeline &to) {
   return result;
 }
 
-VkResult Program::pipeline(uint32_t kernel, const Pipeline *&found) {
+VkResult Program::pipeline(uint32_t kernel, uint32_t tiling,
+                           const Pipeline *&found) {
   Lock held(lock);
-  Pipeline &known = pipelines[kernel];
+  Pipeline &known =
+      pipelines[tiling == kNone ? kernel
+                                : artifact->manifest.kernels.count + tiling];
   found = &known;
   if (known.pipeline)
     return VK_SUCCESS;
-  VkResult result = compile(kernel, known);
+  VkResult result = compile(kernel, tiling, known);
   if (result)
     destroy(known);
   return result;
@@ -232,7 +271,8 @@ Program *programOf(mapsto_artifact &artifact, Device &device) {
   if (!program && (program = create<Program>())) {
     program->device = &device;
     program->artifact = &artifact;
-    program->pipelines.resize(artifact.manifest.kernels.count);
+    program->pipelines.resize(artifact.manifest.kernels.count +
+                              artifact.manifest.tilings.count);
     program->next = first;
     artifact.programs = program;
   }

@@ -35,15 +35,18 @@ public:
 
   /// Can the device run every shader? If not, `error` says what it lacks.
   bool fits(String &error) const;
+  /// Number of the tiling that the kernel's shader takes at these sizes; kNone
+  /// if it has none.
+  uint32_t tilingFor(uint32_t kernel, const int64_t *symbols) const;
   /// Invocations of a workgroup of the kernel.
-  uint32_t workgroupSize(uint32_t kernel) const;
+  uint32_t workgroupSize(uint32_t kernel, uint32_t tiling) const;
   /// Copies the weights to the device unless they are there.
   VkResult loadWeights();
   const Block &weights() const { return weightBlock; }
   /// Where the weights of a buffer (of kind Weights) lie in their block.
   uint64_t weightOffset(uint32_t buffer) const { return offsets[buffer]; }
-  /// Compiles the kernel's shader unless that is done.
-  VkResult pipeline(uint32_t kernel, const Pipeline *&found);
+  /// Compiles the kernel's shader for a tiling (or kNone) unless that is done.
+  VkResult pipeline(uint32_t kernel, uint32_t tiling, const Pipeline *&found);
   /// Keeps on disk what has been compiled since this was last called.
   void save();
 
@@ -53,13 +56,12 @@ public:
 
 private:
   friend Program *programOf(mapsto_artifact &artifact, Device &device);
-  VkResult compile(uint32_t kernel, Pipeline &to);
+  VkResult compile(uint32_t kernel, uint32_t tiling, Pipeline &to);
   VkResult upload();
   void destroy(Pipeline &pipeline);
 
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-  Array<Pipeline> pipelines; ///< by kernel
+  Array<Pipeline> pipelines; ///< by kernel, then by tiling
   Array<uint64_t> offsets;   ///< by buffer
   Block weightBlock;
   bool compiled = false;

@@ -68,6 +68,10 @@ private:
   // run_record.cpp
   mapsto_status record();
   mapsto_status recordSteps(uint32_t first, uint32_t count);
+  /// The tiling that its shader takes, if it has any, else kNone.
+  uint32_t tilingOf(const StepRecord &step) const {
+    return program->tilingFor(step.kernel, session->symbols.data());
+  }
   /// Workgroups that a launch is given, 0 if it has no items.
   mapsto_status workgroupsOf(const StepRecord &step, int64_t &groups);
   /// A size of a kernel, which a shader counts in 32 bits.

@@ -107,10 +107,14 @@ mapsto_status Run::sizeOf(const StepRecord &step, uint32_t expr, int64_t &to) {
 }
 
 mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
-  const ShaderRecord &shader = session->manifest().shaders[step.kernel];
-  if (mapsto_status status = sizeOf(step, shader.itemsExpr, groups))
+  const Manifest &m = session->manifest();
+  const ShaderRecord &shader = m.shaders[step.kernel];
+  uint32_t tiling = tilingOf(step);
+  uint32_t items =
+      tiling == kNone ? shader.itemsExpr : m.tilings[tiling].itemsExpr;
+  if (mapsto_status status = sizeOf(step, items, groups))
     return status;
-  int64_t size = program->workgroupSize(step.kernel);
+  int64_t size = program->workgroupSize(step.kernel, tiling);
   if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
     groups = (groups + size - 1) / size;
   // A shader walks on where there are more items than it is given workgroups.
@@ -143,7 +147,7 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   if (groups <= 0)
     return MAPSTO_OK;
   const Pipeline *pipeline;
-  if (VkResult r = program->pipeline(step.kernel, pipeline))
+  if (VkResult r = program->pipeline(step.kernel, tilingOf(step), pipeline))
     return fail(r, m.text(kernel.symbol));
   Array<int32_t> sizes;
   for (uint32_t expr : m.list(shader.pushes)) {
@@ -313,7 +317,7 @@ mapsto_status Run::makeDescriptors() {
     if (StepKind(step.kind) != StepKind::Launch)
       continue;
     const Pipeline *pipeline;
-    if (VkResult r = program->pipeline(step.kernel, pipeline))
+    if (VkResult r = program->pipeline(step.kernel, tilingOf(step), pipeline))
       return fail(r, m.text(m.kernels[step.kernel].symbol));
     VkDescriptorSetAllocateInfo allocation{
         VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
