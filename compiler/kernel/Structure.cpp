@@ -185,8 +185,8 @@ SmallVector<Value>
 KernelEmitter::branch(Value condition, TypeRange types,
                       function_ref<SmallVector<Value>()> then,
                       function_ref<SmallVector<Value>()> otherwise) {
-  auto op =
-      scf::IfOp::create(b, types, condition, /*withElseRegion=*/!types.empty());
+  auto op = scf::IfOp::create(b, types, condition,
+                              /*withElseRegion=*/bool(otherwise));
   auto fill = [&](Block *block, function_ref<SmallVector<Value>()> body) {
     ScopeGuard scope(*this, block, currentMask());
     SmallVector<Value> values = body();
@@ -194,7 +194,7 @@ KernelEmitter::branch(Value condition, TypeRange types,
       scf::YieldOp::create(b, values);
   };
   fill(op.thenBlock(), then);
-  if (!types.empty())
+  if (otherwise)
     fill(op.elseBlock(), otherwise);
   return SmallVector<Value>(op.getResults());
 }

@@ -99,15 +99,14 @@ void MatmulShader::emit() {
     return emitTiles();
   if (!isMany)
     return emitFewRows();
-  Value few = e.less(e.idx(1), slices);
+  auto none = [](function_ref<void()> body) {
+    body();
+    return SmallVector<Value>();
+  };
   e.branch(
-      few, {},
-      [&] {
-        emitFewRows();
-        return SmallVector<Value>();
-      },
-      nullptr);
-  e.when(e.negate(few), [&] { emitTiles(); });
+      e.less(e.idx(1), slices), {},
+      [&] { return none([&] { emitFewRows(); }); },
+      [&] { return none([&] { emitTiles(); }); });
 }
 
 //===----------------------------------------------------------------------===//
