@@ -75,6 +75,13 @@ def LowerToShaders : Pass<"mapsto-lower-to-shaders", "::mlir::ModuleOp"> {
   ];
 }
 
+def OutlineMath : Pass<"mapsto-outline-math", "::mlir::ModuleOp"> {
+  let summary = "Make functions of the shader of what GLSL is not precise enough at";
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect"
+  ];
+}
+
 def LowerKernels : Pass<"mapsto-lower-kernels", "::mlir::ModuleOp"> {
   let summary = "Write each kernel as tiled loops on vectors and one-dimensional buffers";
   let dependentDialects = [

@@ -125,7 +125,7 @@ void mapsto::addLlvmPasses(OpPassManager &pm) {
 
 void mapsto::addShaderPasses(OpPassManager &pm) {
   pm.addPass(createLowerToShaders());
-  pm.addPass(createApproximateMath());
+  pm.addPass(createOutlineMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

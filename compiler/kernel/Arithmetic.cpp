@@ -1,5 +1,7 @@
 //===- Arithmetic.cpp - Sizes and plain arithmetic in a kernel ------------===//
 
+#include "compiler/KernelAttributes.h"
+#include "compiler/cpu/SoftmaxFormula.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 using namespace mlir;
@@ -141,6 +143,14 @@ Value KernelEmitter::fma(Value x, Value y, Value z) {
   if (isa<FloatType>(getElementTypeOrSelf(x)))
     return math::FmaOp::create(b, x, y, z);
   return add(mul(x, y), z);
+}
+
+Value KernelEmitter::softmaxExponential(Value x) {
+  if (!machine.lanesAreInvocations)
+    return softmaxExp(Float{&b, x}).v;
+  auto exponential = math::ExpOp::create(b, x);
+  exponential->setAttr(kOfSoftmaxAttr, b.getUnitAttr());
+  return exponential;
 }
 
 static vector::CombiningKind combiningKind(ReduceKind kind, Type elementType) {

@@ -122,6 +122,7 @@ Index KernelEmitter::fromInteger(Value v, bool varies) {
 
 Indices KernelEmitter::delinearize(Index linear, ArrayRef<Dim> dims) {
   Indices result(dims.size());
+  Index whole = linear;
   for (size_t axis = dims.size(); axis-- > 0;) {
     bool outermostAxis = llvm::all_of(dims.take_front(axis),
                                       [](const Dim &d) { return d == Dim(1); });
@@ -133,6 +134,7 @@ Indices KernelEmitter::delinearize(Index linear, ArrayRef<Dim> dims) {
     }
     std::tie(linear, result[axis]) = divIndex(linear, dims[axis]);
   }
+  delinearized = {Dims(dims), result, whole};
   return result;
 }
 

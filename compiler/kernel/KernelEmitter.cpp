@@ -46,6 +46,12 @@ MemRefType bufferType(Type tensor) {
 
 Index KernelEmitter::linear(const Buffer &buffer, ArrayRef<Index> indices) {
   Index position = buffer.offset ? uniform(buffer.offset) : Index{};
+  // A walk over a buffer of the same sizes needs no arithmetic.
+  auto same = [](Index x, Index y) { return x.value == y.value; };
+  if (machine.lanesAreInvocations && delinearized.dims == buffer.dims &&
+      llvm::equal(delinearized.indices, indices, same))
+    return position.value ? addIndex(position, delinearized.linear)
+                          : delinearized.linear;
   Dim stride = 1;
   SmallVector<Index> parts;
   for (size_t axis = indices.size(); axis-- > 0;) {

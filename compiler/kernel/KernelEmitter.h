@@ -154,6 +154,8 @@ public:
   void alike(mlir::Value &x, mlir::Value &y);
   /// x*y + z; all of one type.
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
+  /// e^x in f32 as a softmax needs it: what would be denormal may be 0.
+  mlir::Value softmaxExponential(mlir::Value x);
   /// Two values combined as a reduction does.
   mlir::Value combine(ReduceKind kind, mlir::Value x, mlir::Value y);
   /// The value that changes nothing.
@@ -404,6 +406,12 @@ private:
   /// Of a shader's scratch, by the type it is seen as: the argument that stands
   /// for it, and where the workgroup's part begins.
   llvm::MapVector<mlir::Type, std::pair<mlir::Value, mlir::Value>> scratchViews;
+  /// What delinearize() took apart last.
+  struct {
+    Dims dims;
+    Indices indices;
+    Index linear;
+  } delinearized;
 };
 
 /// The value of an op's result at `indices`, by the op's rule. Null for an op

@@ -1,7 +1,6 @@
 //===- PointwiseRules.cpp - One element of a pointwise op -----------------===//
 
 #include "compiler/KernelAttributes.h"
-#include "compiler/cpu/SoftmaxFormula.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 using namespace mlir;
@@ -160,9 +159,8 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
             return arith::XOrIOp::create(b, o.x(), o.constant(1));
           })
           .Case([&](ExpOp) -> Value {
-            Float x{&b, o.x()};
             if (op->hasAttr(kOfSoftmaxAttr) && o.elementType().isF32())
-              return softmaxExp(x).v;
+              return e.softmaxExponential(o.x());
             return o.unary<math::ExpOp>();
           })
           .Case([&](Expm1Op) { return o.unary<math::ExpM1Op>(); })

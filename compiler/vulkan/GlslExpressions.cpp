@@ -1,5 +1,6 @@
 //===- GlslExpressions.cpp - Ops as expressions of GLSL -------------------===//
 
+#include "compiler/vulkan/GlslFunctions.h"
 #include "compiler/vulkan/GlslPrinter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -14,51 +15,6 @@ using namespace mlir;
 using Binding = mapsto::GlslExpression::Binding;
 
 namespace mapsto {
-
-//===----------------------------------------------------------------------===//
-// Helper functions: what GLSL has no function for, or leaves undefined
-//===----------------------------------------------------------------------===//
-
-static StringRef helperText(StringRef name) {
-  return llvm::StringSwitch<StringRef>(name)
-      .Case("maximum", R"(
-// The larger one; NaN if one is NaN.
-float maximum(float a, float b) { return a > b || a != a ? a : b; }
-)")
-      .Case("minimum", R"(
-// The smaller one; NaN if one is NaN.
-float minimum(float a, float b) { return a < b || a != a ? a : b; }
-)")
-      .Case("floorDiv", R"(
-// Rounded down; b > 0.
-int floorDiv(int a, int b) { return (a < 0 ? a - b + 1 : a) / b; }
-)")
-      .Case("ceilDiv", R"(
-// Rounded up; b > 0.
-int ceilDiv(int a, int b) { return (a > 0 ? a + b - 1 : a) / b; }
-)")
-      .Case("remainder", R"(
-// With the sign of a, as % is undefined for operands below 0.
-int remainder(int a, int b) { return a - a / b * b; }
-)")
-      .Case("fromBf16", R"(
-// A bf16 is the upper half of a float's bits.
-float fromBf16(int16_t bits) { return intBitsToFloat(int(bits) << 16); }
-)")
-      .Case("toBf16", R"(
-// The nearest bf16, ties to even; NaN stays NaN.
-int16_t toBf16(float x) {
-  const int bits = floatBitsToInt(x);
-  const int rounded = bits + 0x7FFF + ((bits >> 16) & 1);
-  return int16_t((isnan(x) ? bits | 0x400000 : rounded) >> 16);
-}
-)")
-      .Case("copySign", R"(
-float copySign(float size, float sign) {
-  return intBitsToFloat(floatBitsToInt(size) & 0x7FFFFFFF | floatBitsToInt(sign) & 0x80000000);
-}
-)");
-}
 
 //===----------------------------------------------------------------------===//
 // Types and constants
@@ -175,8 +131,39 @@ void GlslPrinter::need(const Twine &helper, std::string text) {
     helpers.push_back(std::move(text));
 }
 
+/// A call of a function that the shader brings along, for the type of what it
+/// gives.
 GlslExpression GlslPrinter::helper(StringRef name, Operation *op) {
-  need(name, helperText(name).str());
+  bring(name, op->getResult(0).getType());
+  return call(name, op);
+}
+
+void GlslPrinter::bring(StringRef name, Type type) {
+  const GlslFunction &function = glslFunction(name);
+  if (!function.needs.empty())
+    bring(function.needs, type);
+  std::string text = function.text.str(), t = typeName(type);
+  for (StringRef before : {"\n", "(", " "})
+    for (size_t at; (at = text.find((before + "T ").str())) != text.npos;)
+      text.replace(at + before.size(), 1, t);
+  need(text, text);
+}
+
+/// A function of the module: formulas, whose every operation rounds as written.
+GlslExpression GlslPrinter::callFunction(func::CallOp op) {
+  StringRef name = op.getCallee();
+  if (!known.contains(name)) {
+    auto function = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+        op, op.getCalleeAttr());
+    std::string text;
+    llvm::raw_string_ostream body(text);
+    GlslPrinter inner(body);
+    inner.precise = true;
+    inner.printFunction(function);
+    for (std::string &helper : inner.helpers)
+      need(helper, helper);
+    need(name, std::move(text));
+  }
   return call(name, op);
 }
 
@@ -405,7 +392,7 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       })
       .Case<arith::FloorDivSIOp>([&](auto) { return helper("floorDiv", op); })
       .Case<arith::CeilDivSIOp>([&](auto) { return helper("ceilDiv", op); })
-      .Case<arith::RemFOp>([&](auto) { return helper("remainder", op); })
+      .Case<arith::RemFOp>([&](auto) { return helper("fmod", op); })
       .Case<arith::NegFOp>([&](auto) -> GlslExpression {
         return {"-" + operand(op->getOperand(0), Binding::Primary),
                 Binding::Unary};
@@ -461,16 +448,11 @@ GlslExpression GlslPrinter::expression(Operation *op) {
         return expression(op->getOperand(0)); // bf16 is its bits
       })
       .Case<math::ExpOp>([&](auto) { return call("exp", op); })
-      .Case<math::Exp2Op>([&](auto) { return call("exp2", op); })
-      .Case<math::LogOp>([&](auto) { return call("log", op); })
-      .Case<math::Log2Op>([&](auto) { return call("log2", op); })
       .Case<math::SqrtOp>([&](auto) { return call("sqrt", op); })
       .Case<math::RsqrtOp>([&](auto) { return call("inversesqrt", op); })
-      .Case<math::SinOp>([&](auto) { return call("sin", op); })
-      .Case<math::CosOp>([&](auto) { return call("cos", op); })
-      .Case<math::TanhOp>([&](auto) { return call("tanh", op); })
-      .Case<math::AtanOp>([&](auto) { return call("atan", op); })
-      .Case<math::PowFOp>([&](auto) { return call("pow", op); })
+      .Case<math::SinOp>([&](auto) { return helper("sine", op); })
+      .Case<math::CosOp>([&](auto) { return helper("cosine", op); })
+      .Case<math::PowFOp>([&](auto) { return helper("power", op); })
       .Case<math::AbsFOp, math::AbsIOp>([&](auto) { return call("abs", op); })
       .Case<math::FloorOp>([&](auto) { return call("floor", op); })
       .Case<math::CeilOp>([&](auto) { return call("ceil", op); })
@@ -487,6 +469,7 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case([&](memref::LoadOp load) {
         return element(load.getMemRef(), load.getIndices()[0]);
       })
+      .Case([&](func::CallOp call) { return callFunction(call); })
       .Case([&](gpu::AllReduceOp) { return allReduce(op); })
       .Case([&](gpu::ThreadIdOp) -> GlslExpression {
         return {"int(gl_LocalInvocationID.x)"};

@@ -1,18 +1,25 @@
 //===- GlslPrinter.cpp - Statements of a shader ---------------------------===//
 
 #include "compiler/vulkan/GlslPrinter.h"
+#include "compiler/vulkan/GlslFunctions.h"
 
 #include "compiler/KernelAttributes.h"
 #include "dialect/SourcePlace.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+<<<<<<< HEAD
+=======
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+    >>>>>>> c4f5f00(wip : math functions, names)
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-using namespace mlir;
+                using namespace mlir;
 
 namespace mapsto {
 
@@ -20,10 +27,26 @@ namespace mapsto {
 // Names
 //===----------------------------------------------------------------------===//
 
+/// What GLSL takes as a name: letters, digits and single underscores.
+static std::string identifier(StringRef hint) {
+  std::string name;
+  for (char c : hint) {
+    char next = llvm::isAlnum(c) ? c : '_';
+    if (next != '_' || (!name.empty() && name.back() != '_'))
+      name += next;
+  }
+  if (name.empty() || llvm::isDigit(name[0]))
+    name = "x" + name;
+  return name;
+}
+
 std::string GlslPrinter::freshName(StringRef hint) {
-  std::string name = hint.str();
-  for (unsigned n = 2; !taken.insert(name).second; ++n)
-    name = hint.str() + "_" + std::to_string(n);
+  std::string base = identifier(hint), name = base;
+  if (base.back() == '_')
+    base.pop_back();
+  for (unsigned n = 2; isReservedInGlsl(name) || !taken.insert(name).second;
+       ++n)
+    name = base + "_" + std::to_string(n);
   return name;
 }
 
@@ -35,7 +58,43 @@ void GlslPrinter::name(Value value, StringRef text) {
 std::string GlslPrinter::declare(Value value, StringRef hint) {
   std::string fresh = freshName(hint);
   names[value] = fresh;
-  return typeName(value.getType()) + " " + fresh;
+  bool rounds = precise && isa<FloatType>(value.getType());
+  return (rounds ? "precise " : "") + typeName(value.getType()) + " " + fresh;
+}
+
+/// i, j, k, ...: the first that no loop around has.
+static StringRef loopVariable(const llvm::StringSet<> &taken) {
+  for (StringRef name : {"i", "j", "k", "m", "n"})
+    if (!taken.contains(name))
+      return name;
+  return "i";
+}
+
+/// What a loop carries: what its steps combine.
+static StringRef carriedHint(scf::ForOp loop, unsigned result) {
+  Operation *last =
+      loop.getBody()->getTerminator()->getOperand(result).getDefiningOp();
+  if (!last)
+    return "last";
+  return TypeSwitch<Operation *, StringRef>(last)
+      .Case<arith::AddFOp, arith::AddIOp, math::FmaOp>(
+          [](auto) { return "sum"; })
+      .Case<arith::MulFOp, arith::MulIOp>([](auto) { return "product"; })
+      .Case<arith::MaximumFOp, arith::MaxNumFOp, arith::MaxSIOp>(
+          [](auto) { return "largest"; })
+      .Case<arith::MinimumFOp, arith::MinNumFOp, arith::MinSIOp>(
+          [](auto) { return "smallest"; })
+      .Case([](arith::SelectOp select) -> StringRef {
+        auto compare = select.getCondition().getDefiningOp<arith::CmpFOp>();
+        if (!compare)
+          return "last";
+        using P = arith::CmpFPredicate;
+        P p = compare.getPredicate();
+        bool greater = p == P::OGT || p == P::UGT || p == P::OGE;
+        bool less = p == P::OLT || p == P::ULT || p == P::OLE;
+        return greater ? "largest" : less ? "smallest" : "last";
+      })
+      .Default([](Operation *) { return "carried"; });
 }
 
 /// An array of the workgroup stands at the head of the shader, an invocation's
@@ -61,8 +120,9 @@ void GlslPrinter::declareArray(memref::AllocaOp array) {
 }
 
 /// What a value is, in a word.
-static StringRef hintFor(Value value) {
+std::string GlslPrinter::nameHint(Value value) {
   Operation *op = value.getDefiningOp();
+<<<<<<< HEAD
   if (op)
     if (auto hint = op->getAttrOfType<StringAttr>(kHintAttr))
       return hint.getValue();
@@ -73,6 +133,60 @@ static StringRef hintFor(Value value) {
   if (isa_and_nonnull<scf::ForOp>(op))
     return "sum";
   return value.getType().isInteger(1) ? "holds" : "v";
+=======
+  if (!op)
+    return "v";
+  return TypeSwitch<Operation *, std::string>(op)
+      .Case([&](memref::LoadOp load) {
+        return names.lookup(load.getMemRef()) + "_i";
+      })
+      .Case([&](scf::ForOp loop) {
+        unsigned result = cast<OpResult>(value).getResultNumber();
+        return carriedHint(loop, result).str();
+      })
+      .Case([](gpu::ThreadIdOp) { return "invocation"; })
+      .Case([](gpu::BlockDimOp) { return "invocations"; })
+      .Case([](gpu::BlockIdOp) { return "group"; })
+      .Case([](gpu::GridDimOp) { return "groups"; })
+      .Case([](gpu::AllReduceOp reduce) {
+        switch (*reduce.getOp()) {
+        case gpu::AllReduceOperation::ADD:
+          return "total";
+        case gpu::AllReduceOperation::MUL:
+          return "product";
+        case gpu::AllReduceOperation::OR:
+          return "any_holds";
+        case gpu::AllReduceOperation::AND:
+          return "all_hold";
+        case gpu::AllReduceOperation::MINSI:
+        case gpu::AllReduceOperation::MINIMUMF:
+          return "smallest";
+        default:
+          return "largest";
+        }
+      })
+      .Case([](func::CallOp call) {
+        return llvm::StringSwitch<std::string>(call.getCallee())
+            .StartsWith("exponential", "e")
+            .StartsWith("logarithm", "l")
+            .Case("errorFunction", "erf")
+            .Case("hyperbolicTangent", "t")
+            .Default("v");
+      })
+      .Case<math::ExpOp>([](auto) { return "e"; })
+      .Case<math::SqrtOp>([](auto) { return "root"; })
+      .Default([&](Operation *op) -> std::string {
+        if (isa<IndexType>(value.getType()))
+          return isa<arith::RemSIOp, arith::RemUIOp>(op) ? "rest" : "at";
+        if (value.getType().isInteger(1))
+          return "holds";
+        if (isa<arith::SubFOp, arith::SubIOp>(op))
+          return "difference";
+        if (isa<arith::DivFOp>(op))
+          return "quotient";
+        return "v";
+      });
+>>>>>>> c4f5f00 (wip: math functions, names)
 }
 
 //===----------------------------------------------------------------------===//
@@ -129,7 +243,7 @@ raw_ostream &GlslPrinter::line() { return os.indent(2 * depth); }
 /// A comment where the statements of another line of the model begin.
 void GlslPrinter::place(Location loc) {
   std::string here = placeOf(loc);
-  if (here.empty() || here == lastPlace)
+  if (here.empty() || here == lastPlace || precise)
     return;
   lastPlace = here;
   line() << "// " << here << "\n";
@@ -172,6 +286,24 @@ void GlslPrinter::block(Block &body) {
   --depth;
 }
 
+void GlslPrinter::printFunction(func::FuncOp function) {
+  Block &body = function.getBody().front();
+  std::string parameters;
+  for (Value argument : body.getArguments()) {
+    name(argument, freshName("x"));
+    parameters += (parameters.empty() ? "" : ", ") +
+                  typeName(argument.getType()) + " " + names.lookup(argument);
+  }
+  std::string result = typeName(function.getResultTypes().front());
+  os << "\n"
+     << result << " " << function.getSymName() << "(" << parameters << ") {\n";
+  printBody(body, 1);
+  line() << (precise ? "precise " : "const ") << result
+         << " result = " << expression(body.getTerminator()->getOperand(0)).text
+         << ";\n";
+  line() << "return result;\n}\n";
+}
+
 void GlslPrinter::printBody(Block &body, unsigned indent) {
   depth = indent;
   for (Operation &op : body.without_terminator())
@@ -180,8 +312,10 @@ void GlslPrinter::printBody(Block &body, unsigned indent) {
 
 void GlslPrinter::assignResult(Operation &op) {
   std::string text = expression(&op).text;
-  line() << "const " << declare(op.getResult(0), hintFor(op.getResult(0)))
-         << " = " << text << ";\n";
+  bool rounds = precise && isa<FloatType>(op.getResult(0).getType());
+  line() << (rounds ? "" : "const ")
+         << declare(op.getResult(0), nameHint(op.getResult(0))) << " = " << text
+         << ";\n";
 }
 
 void GlslPrinter::statement(Operation &op) {
@@ -214,14 +348,20 @@ void GlslPrinter::statement(Operation &op) {
              llvm::zip_equal(loop.getResults(), loop.getRegionIterArgs(),
                              loop.getInitArgs())) {
           std::string text = expression(init).text;
-          line() << declare(result, hintFor(result)) << " = " << text << ";\n";
+          line() << declare(result, nameHint(result)) << " = " << text << ";\n";
           names[argument] = names.lookup(result);
         }
+        llvm::StringSet<> outer = taken;
         std::string from = expression(loop.getLowerBound()).text;
+<<<<<<< HEAD
         auto hint = loop->getAttrOfType<StringAttr>(kHintAttr);
         std::string variable =
             declare(loop.getInductionVar(),
                     hint && !loop.getNumResults() ? hint.getValue() : "i");
+=======
+        std::string variable =
+            declare(loop.getInductionVar(), loopVariable(taken));
+>>>>>>> c4f5f00 (wip: math functions, names)
         std::string i = names.lookup(loop.getInductionVar());
         std::string step = expression(loop.getStep()).text;
         StringRef unroll;
@@ -238,17 +378,20 @@ void GlslPrinter::statement(Operation &op) {
         assign(loop.getRegionIterArgs(),
                loop.getBody()->getTerminator()->getOperands());
         --depth;
+        taken = std::move(outer);
         line() << "}\n";
       })
       .Case([&](scf::IfOp branch) {
         for (Value result : branch.getResults())
-          line() << declare(result, hintFor(result)) << ";\n";
+          line() << declare(result, nameHint(result)) << ";\n";
         auto side = [&](Block *body) {
+          llvm::StringSet<> outer = taken;
           block(*body);
           ++depth;
           if (branch.getNumResults())
             assign(branch.getResults(), body->getTerminator()->getOperands());
           --depth;
+          taken = std::move(outer);
         };
         line() << "if (" << expression(branch.getCondition()).text << ") {\n";
         side(branch.thenBlock());

@@ -53,9 +53,11 @@ public:
 
   /// Names a value that is declared outside of the body: a buffer, a size.
   void name(mlir::Value value, llvm::StringRef name);
-  /// A name like `hint` that nothing else has.
+  /// A name like `hint` that nothing else has in this scope.
   std::string freshName(llvm::StringRef hint);
   void printBody(mlir::Block &body, unsigned indent);
+  /// A function of its own, in which every float rounds as written.
+  void printFunction(mlir::func::FuncOp function);
   /// Stores to this memory, a mapsto_kernel_context, become calls of report().
   void reportTo(mlir::Value memref) { errors = memref; }
 
@@ -83,6 +85,8 @@ private:
                         mlir::Operation *op);
   GlslExpression call(llvm::StringRef function, mlir::Operation *op);
   GlslExpression helper(llvm::StringRef name, mlir::Operation *op);
+  void bring(llvm::StringRef function, mlir::Type type);
+  GlslExpression callFunction(mlir::func::CallOp op);
   void need(const llvm::Twine &helper, std::string text);
   GlslExpression allReduce(mlir::Operation *op);
   GlslExpression compare(mlir::Operation *op);
@@ -97,13 +101,18 @@ private:
   void assign(mlir::ValueRange targets, mlir::ValueRange values);
   bool readsOneOf(mlir::Value value, mlir::ValueRange variables);
   std::string declare(mlir::Value value, llvm::StringRef hint);
+<<<<<<< HEAD
   void declareArray(mlir::memref::AllocaOp array);
+=======
+  std::string nameHint(mlir::Value value);
+>>>>>>> c4f5f00 (wip: math functions, names)
   void block(mlir::Block &body);
   void place(mlir::Location loc);
   llvm::raw_ostream &line();
 
   llvm::raw_ostream &os;
   unsigned depth = 0;
+  bool precise = false;
   llvm::DenseMap<mlir::Value, std::string> names;
   /// Those of values that are declared outside of the body.
   llvm::DenseMap<mlir::Value, std::string> globals;

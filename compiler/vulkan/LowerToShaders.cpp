@@ -23,6 +23,7 @@
 #include "compiler/Passes.h"
 #include "compiler/kernel/GroupEmitter.h"
 #include "compiler/vulkan/AttentionShader.h"
+#include "compiler/vulkan/BufferNames.h"
 #include "compiler/vulkan/EmitCumulative.h"
 #include "compiler/vulkan/EmitMatmul.h"
 #include "compiler/vulkan/EmitScan.h"
@@ -105,7 +106,9 @@ void emitPerWorkgroup(KernelEmitter &e, const Group &group,
       return emitScanItem(e, scan, results, item);
     if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
       return emitSharedLine(e, cumulative, results[0], item);
-    emitGroup(e, group, results, item, e.add(item, e.idx(1)));
+    auto next = arith::AddIOp::create(e.b, item, e.idx(1),
+                                      arith::IntegerOverflowFlags::nsw);
+    emitGroup(e, group, results, item, next);
   });
 }
 
@@ -122,12 +125,15 @@ bool canLower(KernelOp kernel) {
 }
 
 struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
+  BufferNames bufferNames;
+
   void runOnOperation() override {
     bool complete = true;
     for (auto kernel : getOperation().getOps<KernelOp>())
       complete &= canLower(kernel);
     if (!complete)
       return signalPassFailure();
+    bufferNames = bufferNamesOf(getOperation());
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {
       lower(kernel);
@@ -201,6 +207,10 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     function->setAttr(kSitesAttr, b.getArrayAttr(sites));
     function->setAttr(kKernelKindAttr, kernel.getKindAttr());
     function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
+    SmallVector<StringRef> names(bufferNames[kernel.getSymName()].begin(),
+                                 bufferNames[kernel.getSymName()].end());
+    names.resize(buffers, "buffer");
+    function->setAttr(kBufferNamesAttr, b.getStrArrayAttr(names));
     SmallVector<Attribute> fused;
     for (Operation *op : group.ops)
       fused.push_back(b.getStringAttr(op->getName().stripDialect()));

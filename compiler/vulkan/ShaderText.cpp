@@ -81,6 +81,7 @@ Shader printShader(func::FuncOp kernel) {
   GlslPrinter printer(body);
 
   unsigned buffers = kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
+  auto bufferNames = kernel->getAttrOfType<ArrayAttr>(kBufferNamesAttr);
   llvm::DenseSet<Value> written;
   kernel.walk(
       [&](memref::StoreOp store) { written.insert(store.getMemRef()); });
@@ -88,7 +89,8 @@ Shader printShader(func::FuncOp kernel) {
   llvm::raw_string_ostream head(declarations);
   for (unsigned i = 0; i != buffers; ++i) {
     Value buffer = kernel.getArgument(i);
-    std::string name = printer.freshName("b" + std::to_string(i));
+    std::string name = printer.freshName(
+        cast<StringAttr>(bufferNames.getValue()[i]).getValue());
     printer.name(buffer, name);
     Type element = cast<MemRefType>(buffer.getType()).getElementType();
     head << "layout(std430, set = 0, binding = " << i << ") "

@@ -2,6 +2,7 @@ list(APPEND compiler_sources
   vulkan/AttentionNormalizers.cpp
   vulkan/AttentionOutput.cpp
   vulkan/AttentionScores.cpp
+  vulkan/BufferNames.cpp
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp
   vulkan/EmitAttention.cpp
@@ -9,9 +10,11 @@ list(APPEND compiler_sources
   vulkan/EmitMatmul.cpp
   vulkan/EmitScan.cpp
   vulkan/GlslExpressions.cpp
+  vulkan/GlslFunctions.cpp
   vulkan/GlslPrinter.cpp
   vulkan/LowerToShaders.cpp
   vulkan/MatmulTilings.cpp
+  vulkan/OutlineMath.cpp
   vulkan/ScanPlan.cpp
   vulkan/ShaderText.cpp
   vulkan/Tiling.cpp
