@@ -8,18 +8,14 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-<<<<<<< HEAD
-=======
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-    >>>>>>> c4f5f00(wip : math functions, names)
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-                using namespace mlir;
+using namespace mlir;
 
 namespace mapsto {
 
@@ -122,20 +118,10 @@ void GlslPrinter::declareArray(memref::AllocaOp array) {
 /// What a value is, in a word.
 std::string GlslPrinter::nameHint(Value value) {
   Operation *op = value.getDefiningOp();
-<<<<<<< HEAD
-  if (op)
-    if (auto hint = op->getAttrOfType<StringAttr>(kHintAttr))
-      return hint.getValue();
-  if (isa<IndexType>(value.getType()))
-    return "at";
-  if (isa_and_nonnull<memref::LoadOp>(op))
-    return "x";
-  if (isa_and_nonnull<scf::ForOp>(op))
-    return "sum";
-  return value.getType().isInteger(1) ? "holds" : "v";
-=======
   if (!op)
     return "v";
+  if (auto hint = op->getAttrOfType<StringAttr>(kHintAttr))
+    return hint.getValue().str();
   return TypeSwitch<Operation *, std::string>(op)
       .Case([&](memref::LoadOp load) {
         return names.lookup(load.getMemRef()) + "_i";
@@ -186,7 +172,6 @@ std::string GlslPrinter::nameHint(Value value) {
           return "quotient";
         return "v";
       });
->>>>>>> c4f5f00 (wip: math functions, names)
 }
 
 //===----------------------------------------------------------------------===//
@@ -353,15 +338,11 @@ void GlslPrinter::statement(Operation &op) {
         }
         llvm::StringSet<> outer = taken;
         std::string from = expression(loop.getLowerBound()).text;
-<<<<<<< HEAD
         auto hint = loop->getAttrOfType<StringAttr>(kHintAttr);
         std::string variable =
-            declare(loop.getInductionVar(),
-                    hint && !loop.getNumResults() ? hint.getValue() : "i");
-=======
-        std::string variable =
-            declare(loop.getInductionVar(), loopVariable(taken));
->>>>>>> c4f5f00 (wip: math functions, names)
+            declare(loop.getInductionVar(), hint && !loop.getNumResults()
+                                                ? hint.getValue()
+                                                : loopVariable(taken));
         std::string i = names.lookup(loop.getInductionVar());
         std::string step = expression(loop.getStep()).text;
         StringRef unroll;

@@ -101,11 +101,8 @@ private:
   void assign(mlir::ValueRange targets, mlir::ValueRange values);
   bool readsOneOf(mlir::Value value, mlir::ValueRange variables);
   std::string declare(mlir::Value value, llvm::StringRef hint);
-<<<<<<< HEAD
   void declareArray(mlir::memref::AllocaOp array);
-=======
   std::string nameHint(mlir::Value value);
->>>>>>> c4f5f00 (wip: math functions, names)
   void block(mlir::Block &body);
   void place(mlir::Location loc);
   llvm::raw_ostream &line();
