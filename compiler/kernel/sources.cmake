@@ -3,6 +3,7 @@ list(APPEND compiler_sources
   kernel/AttentionNormalizers.cpp
   kernel/AttentionOutput.cpp
   kernel/AttentionScores.cpp
+  kernel/ContractionRules.cpp
   kernel/EmitAttention.cpp
   kernel/EmitIndexed.cpp
   kernel/EmitLoops.cpp
@@ -20,6 +21,7 @@ list(APPEND compiler_sources
   kernel/MatmulTile.cpp
   kernel/MergeKernels.cpp
   kernel/MovementRules.cpp
+  kernel/Partial.cpp
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
