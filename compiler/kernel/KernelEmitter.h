@@ -419,13 +419,13 @@ private:
 mlir::Value emitElement(KernelEmitter &e, mlir::OpResult result,
                         llvm::ArrayRef<Index> indices);
 /// The parts of emitElement: pointwise arithmetic; ops that only move
-/// elements; reductions and contractions computed in place.
+/// elements; contractions computed in place.
 mlir::Value emitPointwise(KernelEmitter &e, mlir::Operation *op,
                           llvm::ArrayRef<mlir::Value> operands);
 mlir::Value emitMovement(KernelEmitter &e, mlir::Operation *op,
                          llvm::ArrayRef<Index> indices);
-mlir::Value emitReduction(KernelEmitter &e, mlir::Operation *op,
-                          llvm::ArrayRef<Index> indices);
+mlir::Value emitContraction(KernelEmitter &e, mlir::Operation *op,
+                            llvm::ArrayRef<Index> indices);
 
 } // namespace mapsto
 

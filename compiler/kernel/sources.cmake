@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   kernel/AttentionOutput.cpp
   kernel/AttentionPairs.cpp
   kernel/AttentionScores.cpp
+  kernel/ContractionRules.cpp
   kernel/EmitAttention.cpp
   kernel/EmitIndexed.cpp
   kernel/EmitLoops.cpp
@@ -22,6 +23,7 @@ list(APPEND compiler_sources
   kernel/MatmulTile.cpp
   kernel/MergeKernels.cpp
   kernel/MovementRules.cpp
+  kernel/Partial.cpp
   kernel/PointwiseRules.cpp
   kernel/ReductionRules.cpp
   kernel/ScanStages.cpp
