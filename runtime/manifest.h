@@ -182,7 +182,9 @@ struct ShaderRecord {
   uint32_t features;    ///< ShaderFeature bits
   uint32_t sharedBytes; ///< of a workgroup
   uint32_t scratchExpr; ///< bytes per workgroup, or kNone
-  uint32_t zero;
+  /// So many bytes at the beginning of all scratch are 0 when the shader
+  /// starts; it is then laid out by items instead of workgroups.
+  uint32_t clearedBytes;
   List tilings; ///< of the tilings; none: the above holds on any device
 };
 /// Vulkan grants every shader 128 bytes.

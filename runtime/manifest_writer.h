@@ -152,7 +152,7 @@ struct ManifestShader {
   uint32_t workgroupSize = 64;
   uint32_t bindingCount = 0;
   uint32_t features = 0, sharedBytes = 0;
-  uint32_t scratch = kNoId;
+  uint32_t scratch = kNoId, clearedBytes = 0;
   std::vector<ManifestTiling> tilings;
 };
 
@@ -477,7 +477,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
                        s.features,
                        s.sharedBytes,
                        s.scratch,
-                       0,
+                       s.clearedBytes,
                        {uint32_t(tilings.size()), uint32_t(s.tilings.size())}});
     for (const ManifestTiling &t : s.tilings)
       tilings.push_back(

@@ -99,6 +99,12 @@ Buffer KernelEmitter::ownArray(StringRef name, Value size, Type elementType) {
                  elementType);
 }
 
+bool KernelEmitter::isOwnArray(const Buffer &buffer) {
+  auto space = dyn_cast_or_null<gpu::AddressSpaceAttr>(
+      cast<MemRefType>(buffer.memref.getType()).getMemorySpace());
+  return space && space.getValue() == gpu::AddressSpace::Private;
+}
+
 Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
                                            StringRef name) {
   Type stored = storedType(elementType);
@@ -133,6 +139,18 @@ Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
   b.setInsertionPointAfter(last);
   return {all, arith::AddIOp::create(b, start, within), Dims(dims),
           elementType};
+}
+
+Buffer KernelEmitter::scratchOfDispatch(const Dim &size, Type elementType) {
+  auto &all = scratchViews[elementType].first;
+  if (!all)
+    all = entry->addArgument(
+        MemRefType::get({ShapedType::kDynamic}, elementType), b.getLoc());
+  return {all, Value(), {size}, elementType};
+}
+
+void KernelEmitter::barrierOfArrays() {
+  gpu::BarrierOp::create(b)->setAttr(kArraysOnlyAttr, b.getUnitAttr());
 }
 
 void KernelEmitter::barrier() { gpu::BarrierOp::create(b); }

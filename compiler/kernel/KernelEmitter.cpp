@@ -114,7 +114,7 @@ void KernelEmitter::store(Value value, const Buffer &buffer,
     auto write = [&] {
       memref::StoreOp::create(b, value, buffer.memref, ValueRange(at.value));
     };
-    if (at.kind != Index::Uniform)
+    if (at.kind != Index::Uniform || isOwnArray(buffer))
       return write();
     return when(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, invocation(),
                                       idx(0)),

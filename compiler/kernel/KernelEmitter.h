@@ -280,9 +280,12 @@ public:
                      mlir::Type elementType);
   Buffer ownArray(llvm::StringRef name, mlir::Value size,
                   mlir::Type elementType);
+  static bool isOwnArray(const Buffer &buffer);
   /// Waits for the other invocations of the workgroup, and sees what they have
-  /// written to shared arrays. All of them must come here.
+  /// written. All of them must come here.
   void barrier();
+  /// The same, of what they have written to shared arrays.
+  void barrierOfArrays();
   /// Walks [0, count) in a loop that is unrolled; each invocation is on its own
   /// in it. `name` is what to call its variable.
   void unrolled(mlir::Value count, llvm::StringRef name,
@@ -305,6 +308,8 @@ public:
   /// room, else a piece of the workgroup's part of the dispatch's scratch.
   Buffer allocateForWorkgroup(llvm::ArrayRef<Dim> dims, mlir::Type elementType,
                               llvm::StringRef name);
+  /// The scratch of all workgroups of a dispatch, seen as so many elements.
+  Buffer scratchOfDispatch(const Dim &size, mlir::Type elementType);
   mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
   void store(mlir::Value value, const Buffer &buffer,
              llvm::ArrayRef<Index> indices);

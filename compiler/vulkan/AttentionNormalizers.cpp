@@ -27,12 +27,12 @@ void AttentionShader::combineRows(const Buffer &own, ReduceKind kind,
     return;
   }
   Dim stride(tiles.across + 1);
-  e.barrier();
+  e.barrierOfArrays();
   eachRow([&](Index r, Index row) {
     Index at = e.addIndex(e.mulIndex(row, stride), x);
     e.store(e.load(own, r), exchange, at);
   });
-  e.barrier();
+  e.barrierOfArrays();
   eachRow([&](Index r, Index row) {
     Index first = e.mulIndex(row, stride);
     Value all =

@@ -23,9 +23,10 @@ void AttentionShader::accumulateValues() {
   Buffer weight = e.ownArray("weight", Dim(tiles.rowsEach), type);
   Dim stride(tiles.paddedColumns());
   e.loop(e.idx(0), keyCount, tiles.values, [&](Value first) {
-    e.barrier(); // the weights are there, the values before have been read
+    e.barrierOfArrays(); // the weights are there, the values before have been
+                         // read
     stageValues(first);
-    e.barrier();
+    e.barrierOfArrays();
     Value count = e.minIndex(e.idx(tiles.values), e.sub(keyCount, first));
     e.loop(e.idx(0), count, 1, [&](Value j) {
       Index key = varying(e.add(first, j));
@@ -86,15 +87,22 @@ void AttentionShader::storeWeight(Value v, Index row, const Indices &place,
 }
 
 void AttentionShader::finish() {
-  bool isSoftmax = normalizer == Normalizer::softmax;
-  if (isSoftmax) {
+  if (normalizer == Normalizer::softmax)
     combineRows(sum, ReduceKind::sum, staging);
+  if (areSplit())
+    e.when(mergeParts(), [&] { finishRows(); });
+  else
+    finishRows();
+}
+
+void AttentionShader::finishRows() {
+  bool isSoftmax = normalizer == Normalizer::softmax;
+  if (isSoftmax)
     eachRow([&](Index r, Index) {
       Value l = e.load(sum, r);
       Value factor = arith::DivFOp::create(e.b, number(1), l);
       e.store(select(equal(l, number(0)), number(0), factor), rescale, r);
     });
-  }
   storeOutput([&](Index r, Index c, Index) -> Value {
     Value o = e.load(output, {r, c});
     if (!isSoftmax)

@@ -8,7 +8,7 @@ using namespace mlir;
 namespace mapsto {
 
 void AttentionShader::rawScores() {
-  e.barrier(); // the block before has been read
+  e.barrierOfArrays(); // the block before has been read
   if (dotScore)
     dotScores();
   else
@@ -26,9 +26,9 @@ void AttentionShader::dotScores() {
   eachDot([&](Index r, Index c) { e.store(number(0), dots, {r, c}); });
   e.loop(e.idx(0), e.dim(queryDims.back()), tiles.features, [&](Value feature) {
     stageFeatures(feature);
-    e.barrier();
+    e.barrierOfArrays();
     multiplyFeatures(dots);
-    e.barrier();
+    e.barrierOfArrays();
   });
   eachRow([&](Index own, Index row) {
     e.unrolled(tiles.keysEach, "c", [&](Index c) {

@@ -27,6 +27,9 @@ struct AttentionTiles : AttentionRows {
 
   Dim blocks; ///< of rows
   Dim runs;   ///< of columns
+  /// Few rows leave a device idle: several workgroups then share the keys, and
+  /// the last to come merges what they have.
+  Dim splits;
 
   int64_t across, down;
   int64_t rowsEach, keysEach, columnsEach;
@@ -39,6 +42,18 @@ struct AttentionTiles : AttentionRows {
   int64_t keyBlock() const { return across * keysEach; }
   /// Of a run, up to a multiple of `across`.
   int64_t paddedColumns() const { return across * columnsEach; }
+
+  /// What one of several workgroups leaves for the merge: of each invocation
+  /// its rows' maxima and sums, and its part of the output.
+  int64_t partSize() const {
+    return kInvocations * rowsEach * (2 + columnsEach);
+  }
+  /// Splits fill a device with so many workgroups, and no more.
+  static constexpr int64_t kWorkgroups = 256;
+  /// Bytes of scratch for each item. It begins with the numbers of workgroups
+  /// that have come, one for each of those that share keys.
+  Dim scratch() const;
+  static constexpr int64_t kCountBytes = kWorkgroups * 4;
 
   explicit AttentionTiles(AttentionOp op);
 };
@@ -64,7 +79,7 @@ private:
   Buffer threshold, above, mass; ///< sparsemax
 
   Index x, y; ///< this invocation's place in the grid of invocations
-  mlir::Value firstColumn;
+  mlir::Value item, split, firstColumn;
   /// Does this item write what there is one of for each row?
   mlir::Value isFirstRun;
   Range range;                    ///< of keys
@@ -73,7 +88,7 @@ private:
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
   void allocate();
-  void emitItem(mlir::Value item);
+  void emitItem();
 
   /// Walks this invocation's rows: where they are in its own arrays, and where
   /// in the block.
@@ -150,6 +165,7 @@ private:
   void accumulateValues();
   void stageValues(mlir::Value first);
   void finish();
+  void finishRows();
   void finishHard();
   void normalizeWeights();
   /// Stores a value for each row and column of the attention.
@@ -157,6 +173,19 @@ private:
                                                   Index column)>
                        value);
   void storeWeight(mlir::Value v, Index row, const Indices &place, Index key);
+
+  // Keys that several workgroups share (AttentionSplits.cpp).
+
+  bool areSplit() const { return tiles.splits != Dim(1); }
+  /// This workgroup's part of the keys.
+  Range ownPart(Range all);
+  /// Leaves what this workgroup has; the last to do so gets it all, and true.
+  mlir::Value mergeParts();
+  void storePart();
+  void takeParts();
+  /// Where this invocation's number n of a part lies.
+  Index inPart(mlir::Value part, int64_t n);
+  Buffer parts();
 };
 
 /// Writes an attention as a shader, all items of its grid.

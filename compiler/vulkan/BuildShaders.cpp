@@ -58,6 +58,7 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
     record.sharedBytes = shader->sharedBytes;
     if (shader->workgroupSize)
       record.workgroupSize = *shader->workgroupSize;
+    record.clearedBytes = shader->clearedBytes;
     if (!shader->scratch.empty())
       record.scratch = expr(shader->scratch);
     for (const Tiling &tiling : shader->tilings)

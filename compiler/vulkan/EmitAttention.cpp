@@ -58,6 +58,18 @@ AttentionTiles::AttentionTiles(AttentionOp op)
     --rowsEach;
   blocks = Dim::ceilDiv(rows, Dim(rowBlock()));
 
+  constexpr int64_t kSplitKeys = 256; // at least, for each workgroup
+  Dim keys = dimsOf(op.getValue()).end()[-2];
+  splits = 1;
+  bool canMerge = op.getNormalizer() == Normalizer::softmax &&
+                  !op.getWeights() && bytes == 4;
+  if (canMerge && keys.constant().value_or(kSplitKeys + 1) > kSplitKeys) {
+    Dim items = numElements(heads) * blocks * runs;
+    Dim idle = Dim::floorDiv(Dim(kWorkgroups), Dim::max(items, Dim(1)));
+    splits =
+        Dim::max(Dim::min(Dim::ceilDiv(keys, Dim(kSplitKeys)), idle), Dim(1));
+  }
+
   // What is combined over the whole workgroup, and hard's keys, have memory of
   // their own.
   int64_t reserved = kInvocations * (bytes + 4);
@@ -68,6 +80,13 @@ AttentionTiles::AttentionTiles(AttentionOp op)
   if (auto known = dimsOf(op.getQueries().front()).back().constant())
     features = evenPart(std::max<int64_t>(*known, 1), features);
   values = evenPart(keyBlock(), std::min(keyBlock(), staged / paddedColumns()));
+}
+
+Dim AttentionTiles::scratch() const {
+  if (splits == Dim(1))
+    return 0;
+  return Dim::min(splits - Dim(1), Dim(1)) *
+         Dim(kCountBytes + partSize() * int64_t(sizeof(float)));
 }
 
 AttentionShader::AttentionShader(KernelEmitter &e, AttentionOp op,
@@ -105,14 +124,17 @@ void AttentionShader::emit() {
   y = own, x = along;
   Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
   Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
-  e.loop(first, e.dim(gridOfAttentionShader(op)), groups,
-         [&](Value item) { emitItem(item); });
+  e.loop(first, e.dim(gridOfAttentionShader(op)), groups, [&](Value i) {
+    item = i;
+    emitItem();
+  });
 }
 
-void AttentionShader::emitItem(Value item) {
+void AttentionShader::emitItem() {
   Dims items = tiles.heads;
-  items.append({tiles.blocks, tiles.runs});
+  items.append({tiles.blocks, tiles.runs, tiles.splits});
   Indices at = e.delinearize(e.uniform(item), items);
+  split = at.pop_back_val().value;
   Index run = at.pop_back_val();
   firstColumn = e.mulIndex(run, Dim(tiles.columns)).value;
   isFirstRun = e.less(run.value, e.idx(1));
@@ -133,6 +155,8 @@ void AttentionShader::emitItem(Value item) {
     });
   });
   range = visibleKeys();
+  if (areSplit())
+    range = ownPart(range);
   if (normalizer == Normalizer::sparsemax)
     findThresholds();
   eachKeyBlock([&] {
@@ -201,7 +225,7 @@ void AttentionShader::shareOut(int64_t count, function_ref<void(Index)> body) {
 
 Dim gridOfAttentionShader(AttentionOp op) {
   AttentionTiles tiles(op);
-  return numElements(tiles.heads) * tiles.blocks * tiles.runs;
+  return numElements(tiles.heads) * tiles.blocks * tiles.runs * tiles.splits;
 }
 
 void emitAttentionShader(KernelEmitter &e, AttentionOp op,

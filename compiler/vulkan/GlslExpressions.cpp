@@ -470,6 +470,12 @@ GlslExpression GlslPrinter::expression(Operation *op) {
         return element(load.getMemRef(), load.getIndices()[0]);
       })
       .Case([&](func::CallOp call) { return callFunction(call); })
+      .Case([&](memref::AtomicRMWOp add) -> GlslExpression {
+        assert(add.getKind() == arith::AtomicRMWKind::addi);
+        return {"atomicAdd(" +
+                element(add.getMemref(), add.getIndices()[0]).text + ", " +
+                expression(add.getValue()).text + ")"};
+      })
       .Case([&](gpu::AllReduceOp) { return allReduce(op); })
       .Case([&](gpu::ThreadIdOp) -> GlslExpression {
         return {"int(gl_LocalInvocationID.x)"};

@@ -323,8 +323,8 @@ void GlslPrinter::statement(Operation &op) {
         line() << target << " = " << expression(store.getValue()).text << ";\n";
       })
       .Case([&](memref::AllocaOp array) { declareArray(array); })
-      .Case([&](gpu::BarrierOp) {
-        if (sharesBuffers)
+      .Case([&](gpu::BarrierOp barrier) {
+        if (sharesBuffers && !barrier->hasAttr(kArraysOnlyAttr))
           line() << "memoryBarrierBuffer();\n";
         line() << "barrier();\n";
       })

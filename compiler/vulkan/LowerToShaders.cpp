@@ -193,6 +193,12 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
 
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
+    if (attention) {
+      AttentionTiles tiles(attention);
+      e.scratchBytes += tiles.scratch();
+      if (tiles.splits != Dim(1))
+        function->setAttr(kClearedAttr, b.getI64IntegerAttr(tiles.kCountBytes));
+    }
     function->setAttr(kGridAttr,
                       b.getStringAttr(itemsOf(group, machine).str()));
     function->setAttr(

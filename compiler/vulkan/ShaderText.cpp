@@ -133,10 +133,14 @@ Shader printShader(func::FuncOp kernel) {
   }
   if (printer.sharesBuffers) {
     ++shader.bindingCount;
-    printer.name(scratchSize, printer.freshName("scratchSize"));
-    sizes += "  int " + printer.nameOf(scratchSize) + "; // of a workgroup\n";
     shader.scratch = kernel->getAttrOfType<StringAttr>(kScratchAttr).str();
-    shader.pushes.push_back(shader.scratch);
+    if (auto cleared = kernel->getAttrOfType<IntegerAttr>(kClearedAttr))
+      shader.clearedBytes = cleared.getInt();
+    if (!scratchSize.use_empty()) {
+      printer.name(scratchSize, printer.freshName("scratchSize"));
+      sizes += "  int " + printer.nameOf(scratchSize) + "; // of a workgroup\n";
+      shader.pushes.push_back(shader.scratch);
+    }
   }
   bool reports = !errors.use_empty();
   if (reports) {

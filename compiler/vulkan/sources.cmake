@@ -2,6 +2,7 @@ list(APPEND compiler_sources
   vulkan/AttentionNormalizers.cpp
   vulkan/AttentionOutput.cpp
   vulkan/AttentionScores.cpp
+  vulkan/AttentionSplits.cpp
   vulkan/BufferNames.cpp
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp

@@ -169,6 +169,15 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
         uint32_t(operands.size()) - kernel.argumentCount);
 
   const VolkDeviceTable &vk = device->vk;
+  if (shader.clearedBytes) {
+    int64_t bytes;
+    if (mapsto_status status = sizeOf(step, shader.scratchExpr, bytes))
+      return status;
+    if (bytes > 0) {
+      vk.vkCmdFillBuffer(current, scratch.buffer(), 0, shader.clearedBytes, 0);
+      fullBarrier(*device, current);
+    }
+  }
   vk.vkCmdBindPipeline(current, VK_PIPELINE_BIND_POINT_COMPUTE,
                        pipeline->pipeline);
   vk.vkCmdBindDescriptorSets(current, VK_PIPELINE_BIND_POINT_COMPUTE,
