@@ -111,11 +111,15 @@ Value AttentionPairs::keyBound(const KeyBound &bound) {
         return {e.element(bound.value, {})};
       },
       [&]() -> SmallVector<Value> { return {e.constant(i64, 0)}; })[0];
-  // Clamped before anything is taken from it, so that nothing overflows.
-  Value least = e.dim(bound.shift), most = e.add(least, e.dim(keys));
-  Value at = arith::MaxSIOp::create(
-      e.b, e.fromInteger(value, /*varies=*/false).value, least);
-  return e.sub(e.minIndex(at, most), least);
+  // Clamped before anything is taken from it, and before it becomes an index,
+  // which may be narrower: nothing overflows.
+  auto integer = [&](const Dim &d) {
+    return e.toInteger(e.uniform(e.dim(d)), i64);
+  };
+  Value least = integer(bound.shift), most = e.add(least, integer(keys));
+  Value at = arith::MaxSIOp::create(e.b, value, least);
+  at = arith::MinSIOp::create(e.b, at, most);
+  return e.fromInteger(e.sub(at, least), /*varies=*/false).value;
 }
 
 AttentionPairs::Range AttentionPairs::visibleKeys() {
