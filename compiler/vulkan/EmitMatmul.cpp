@@ -13,6 +13,9 @@ namespace mapsto {
 
 namespace {
 
+/// Elements that one access to shared memory can have.
+constexpr int64_t kFour = 4;
+
 class MatmulShader {
 public:
   MatmulShader(KernelEmitter &e, func::FuncOp function, const Group &group,
@@ -30,21 +33,35 @@ private:
   // The specialisation constants, of MatmulTilings.h.
   Value across, rowsEach, columnsEach, depth, slices;
 
-  /// Where an invocation stands within its workgroup's tile.
-  Value inRow, inColumn;
+  /// Where an invocation's first row and column are within its workgroup's
+  /// tile, and how far its fours of them are apart.
+  Value inRow, inColumn, rowStep, columnStep;
 
   void emitTiles();
   void emitFewRows();
-  /// A side's tile of shared memory: `extent` rows or columns, [depth][stride].
-  struct Staged {
-    Value array, extent, stride;
+  /// A side of the product on its way through shared memory.
+  struct Side {
+    Value tile;   ///< the shared array: [depth][stride]
+    Value stride; ///< of a step along K in it
+    Value extent; ///< rows or columns of the tile
+    Value ahead;  ///< this invocation's elements of the next tile
+    Value share;  ///< how many these are
+    Value bound;  ///< rows or columns of the matrix
+    /// How neighbours lie in memory: along K, else along the rows or columns,
+    /// of panels of so many where that is not 0.
+    bool isAlongK;
+    int64_t panel = 0;
   };
-  Staged stage(StringRef name, Value extent);
-  void fill(const Staged &to, Value first, Value firstK, Value bound,
-            int64_t panel, bool isAlongK,
-            function_ref<Value(Value position, Value k)> read);
-  void multiply(const Staged &lhs, const Staged &rhs, Value lhsOwn,
-                Value rhsOwn, Value sums, Value down);
+  Side makeSide(StringRef name, Value extent, Value bound, bool isAlongK,
+                int64_t panel);
+  void eachOfShare(const Side &side,
+                   function_ref<void(Value n, Value inTile, Value k)> body);
+  void fetch(const Side &side, Value first, Value firstK,
+             function_ref<Value(Value position, Value k)> read);
+  void stage(const Side &side);
+  void multiply(const Side &lhs, const Side &rhs, Value lhsOwn, Value rhsOwn,
+                Value sums);
+  Value ownPosition(Value i, Value step);
   Value rhsElement(Value batch, Value k, Value column);
   void store(Value batch, Value row, Value column, Value sum);
 
@@ -68,13 +85,10 @@ private:
     e.unrolled(count, name, [&](Index i) { body(i.value); });
   }
   Index varying(Value v) { return {v, Index::Vector}; }
-  /// The workgroup's items, one after the other.
-  void eachItem(Value items, function_ref<void(Value)> body) {
-    Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
-    Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
-    e.loop(first, items, groups,
-           [&](Value item) { body(named(item, "item")); });
-  }
+  bool readsRhsAlongK() const;
+  /// Walks the workgroup's items, of which a batch has so many.
+  void eachItem(Value ofBatch,
+                function_ref<void(Value batch, Value inBatch)> body);
 };
 
 MatmulShader::MatmulShader(KernelEmitter &e, func::FuncOp function,
@@ -134,71 +148,110 @@ void MatmulShader::store(Value batch, Value row, Value column, Value sum) {
 // Tiles
 //===----------------------------------------------------------------------===//
 
-/// A row of it is one longer than the tile, so that what is written along K
-/// meets different banks.
-MatmulShader::Staged MatmulShader::stage(StringRef name, Value extent) {
-  Value stride = e.add(extent, e.idx(1));
-  return {e.sharedArray(name, e.mul(depth, stride), accumulator).memref, extent,
-          stride};
+/// Four more to a step along K: what is written along K meets different banks,
+/// and fours of rows or columns stay where one access reads them.
+MatmulShader::Side MatmulShader::makeSide(StringRef name, Value extent,
+                                          Value bound, bool isAlongK,
+                                          int64_t panel) {
+  std::string ahead = ("next" + name).str();
+  Value stride = named(e.add(extent, e.idx(kFour)), "stride");
+  Value share = ceilDiv(e.mul(depth, extent), e.invocations());
+  Value tile =
+      e.sharedArray((name + "Tile").str(), e.mul(depth, stride), accumulator)
+          .memref;
+  return {tile,  stride, extent,   ownArray(ahead, share),
+          share, bound,  isAlongK, panel};
 }
 
-/// Copies positions from `first` on, and K from `firstK` on, in the order that
-/// they have in memory: along K, along the positions, or panel by panel along
-/// the positions. What lies outside of the matrix is 0.
-void MatmulShader::fill(const Staged &to, Value first, Value firstK,
-                        Value bound, int64_t panel, bool isAlongK,
-                        function_ref<Value(Value, Value)> read) {
-  e.loop(e.invocation(), e.mul(depth, to.extent), e.invocations(),
-         [&](Value i) {
-           Value inTile, k;
-           if (isAlongK) {
-             inTile = div(i, depth);
-             k = rem(i, depth);
-           } else if (panel) {
-             Value width = e.idx(panel), row = div(i, width);
-             inTile = e.add(e.mul(div(row, depth), width), rem(i, width));
-             k = rem(row, depth);
-           } else {
-             inTile = rem(i, to.extent);
-             k = div(i, to.extent);
-           }
-           named(inTile, "inTile");
-           named(k, "k");
-           Value position = named(e.add(first, inTile), "position");
-           Value kAt = named(e.add(firstK, k), "kAt");
-           Value x = e.branch(
-               both(e.less(position, bound), e.less(kAt, e.dim(p.k))),
-               {accumulator},
-               [&] {
-                 return SmallVector<Value>{
-                     e.convert(read(position, kAt), accumulator)};
-               },
-               [&] { return SmallVector<Value>{zero()}; })[0];
-           put(to.array, e.add(e.mul(k, to.stride), inTile), x);
-         });
+/// The elements of a tile that an invocation brings there: as they lie in
+/// memory, neighbours are neighbouring invocations'.
+void MatmulShader::eachOfShare(const Side &side,
+                               function_ref<void(Value, Value, Value)> body) {
+  unrolled("n", side.share, [&](Value n) {
+    Value i = e.add(e.mul(n, e.invocations()), e.invocation());
+    named(i, "i");
+    Value inTile, k;
+    if (side.isAlongK) {
+      inTile = div(i, depth);
+      k = rem(i, depth);
+    } else if (side.panel) {
+      Value width = e.idx(side.panel), row = div(i, width);
+      inTile = e.add(e.mul(div(row, depth), width), rem(i, width));
+      k = rem(row, depth);
+    } else {
+      inTile = rem(i, side.extent);
+      k = div(i, side.extent);
+    }
+    body(n, inTile, k);
+  });
 }
 
-/// An invocation's rows are as far apart as there are invocations down the
-/// tile, and its columns likewise: neighbours read neighbouring words of shared
-/// memory, and write such of the result.
-void MatmulShader::multiply(const Staged &lhs, const Staged &rhs, Value lhsOwn,
-                            Value rhsOwn, Value sums, Value down) {
+/// Reads the share of the tile at `first` and, along K, at `firstK`. What lies
+/// outside of the matrix is 0.
+void MatmulShader::fetch(const Side &side, Value first, Value firstK,
+                         function_ref<Value(Value, Value)> read) {
+  eachOfShare(side, [&](Value n, Value inTile, Value inStep) {
+    Value position = named(e.add(first, inTile), "position");
+    Value k = named(e.add(firstK, inStep), "k");
+    Value inside = both(e.less(position, side.bound), e.less(k, e.dim(p.k)));
+    Value x = e.branch(
+        inside, {accumulator},
+        [&] {
+          return SmallVector<Value>{e.convert(read(position, k), accumulator)};
+        },
+        [&] { return SmallVector<Value>{zero()}; })[0];
+    put(side.ahead, n, named(x, "x"));
+  });
+}
+
+/// Puts what has been fetched into shared memory.
+void MatmulShader::stage(const Side &side) {
+  eachOfShare(side, [&](Value n, Value inTile, Value k) {
+    put(side.tile, e.add(e.mul(k, side.stride), inTile), get(side.ahead, n));
+  });
+}
+
+/// An invocation's i-th row or column, from its first one: fours of neighbours,
+/// which one access reads, as far apart as all invocations' fours are long.
+Value MatmulShader::ownPosition(Value i, Value step) {
+  Value four = e.idx(kFour);
+  return e.add(e.mul(div(i, four), step), rem(i, four));
+}
+
+void MatmulShader::multiply(const Side &lhs, const Side &rhs, Value lhsOwn,
+                            Value rhsOwn, Value sums) {
   e.loop(e.idx(0), depth, 1, [&](Value k) {
     named(k, "k");
-    Value lhsAt = e.add(e.mul(k, lhs.stride), inRow);
-    Value rhsAt = e.add(e.mul(k, rhs.stride), inColumn);
+    Value lhsAt = named(e.add(e.mul(k, lhs.stride), inRow), "lhsAt");
+    Value rhsAt = named(e.add(e.mul(k, rhs.stride), inColumn), "rhsAt");
     unrolled("r", rowsEach, [&](Value r) {
-      put(lhsOwn, r, get(lhs.array, e.add(lhsAt, e.mul(r, down))));
+      put(lhsOwn, r, get(lhs.tile, e.add(lhsAt, ownPosition(r, rowStep))));
     });
     unrolled("c", columnsEach, [&](Value c) {
-      put(rhsOwn, c, get(rhs.array, e.add(rhsAt, e.mul(c, across))));
+      put(rhsOwn, c, get(rhs.tile, e.add(rhsAt, ownPosition(c, columnStep))));
     });
     unrolled("r", rowsEach, [&](Value r) {
       unrolled("c", columnsEach, [&](Value c) {
-        Value at = e.add(e.mul(r, columnsEach), c);
+        Value at = named(e.add(e.mul(r, columnsEach), c), "sum");
         put(sums, at, e.fma(get(lhsOwn, r), get(rhsOwn, c), get(sums, at)));
       });
     });
+  });
+}
+
+void MatmulShader::eachItem(Value ofBatch,
+                            function_ref<void(Value, Value)> body) {
+  bool single = p.batch == Dim(1);
+  Value items =
+      single ? ofBatch : named(e.mul(ofBatch, e.dim(p.batch)), "items");
+  Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
+  Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
+  e.loop(first, items, groups, [&](Value item) {
+    named(item, "item");
+    if (single)
+      return body(e.idx(0), item);
+    body(named(div(item, ofBatch), "batch"),
+         named(rem(item, ofBatch), "inBatch"));
   });
 }
 
@@ -217,50 +270,65 @@ static bool keepsLastAxis(KernelEmitter &e, Value operand) {
   return true;
 }
 
-void MatmulShader::emitTiles() {
-  Value down = named(div(e.invocations(), across), "down");
-  inRow = named(div(e.invocation(), across), "inRow");
-  inColumn = named(rem(e.invocation(), across), "inColumn");
-  Value tileRows = e.mul(down, rowsEach);
-  Value tileColumns = e.mul(across, columnsEach);
-  Staged lhs = stage("lhsTile", tileRows), rhs = stage("rhsTile", tileColumns);
-  Value tilesDown = named(ceilDiv(e.dim(p.rows), tileRows), "tilesDown");
-  Value tilesAcross = named(ceilDiv(e.dim(p.n), tileColumns), "tilesAcross");
-  Value tiles = e.mul(tilesDown, tilesAcross);
-  int64_t panel = p.packed ? *dimsOf(p.rhs)[2].constant() : 0;
-  bool lhsAlongK = keepsLastAxis(e, p.lhs);
-  bool rhsAlongK = !p.packed && p.transposed == keepsLastAxis(e, p.rhs);
+bool MatmulShader::readsRhsAlongK() const {
+  return !p.packed && p.transposed == keepsLastAxis(e, p.rhs);
+}
 
-  Value items = p.batch == Dim(1) ? tiles : e.mul(tiles, e.dim(p.batch));
-  eachItem(items, [&](Value item) {
-    Value batch = p.batch == Dim(1) ? e.idx(0) : div(item, tiles);
-    Value tile = p.batch == Dim(1) ? item : rem(item, tiles);
-    named(batch, "batch");
+void MatmulShader::emitTiles() {
+  Value four = e.idx(kFour);
+  Value down = named(div(e.invocations(), across), "down");
+  inRow = named(e.mul(div(e.invocation(), across), four), "inRow");
+  inColumn = named(e.mul(rem(e.invocation(), across), four), "inColumn");
+  rowStep = named(e.mul(down, four), "rowStep");
+  columnStep = named(e.mul(across, four), "columnStep");
+  Value tileRows = named(e.mul(down, rowsEach), "tileRows");
+  Value tileColumns = named(e.mul(across, columnsEach), "tileColumns");
+  Side lhs =
+      makeSide("Lhs", tileRows, e.dim(p.rows), keepsLastAxis(e, p.lhs), 0);
+  int64_t panel = p.packed ? *dimsOf(p.rhs)[2].constant() : 0;
+  if (panel && kLeastTileColumns % panel != 0)
+    panel = 0;
+  Side rhs = makeSide("Rhs", tileColumns, e.dim(p.n), readsRhsAlongK(), panel);
+  Value lhsOwn = ownArray("lhs", rowsEach);
+  Value rhsOwn = ownArray("rhs", columnsEach);
+  Value sums = ownArray("sums", e.mul(rowsEach, columnsEach));
+  Value tilesDown = named(ceilDiv(e.dim(p.rows), tileRows), "tilesDown");
+  Value tilesAcross = ceilDiv(e.dim(p.n), tileColumns);
+  Value tiles = named(e.mul(tilesDown, tilesAcross), "tiles");
+
+  eachItem(tiles, [&](Value batch, Value tile) {
     Value firstRow = named(e.mul(rem(tile, tilesDown), tileRows), "firstRow");
     Value firstColumn =
         named(e.mul(div(tile, tilesDown), tileColumns), "firstColumn");
-    Value sums = ownArray("sums", e.mul(rowsEach, columnsEach));
-    Value lhsOwn = ownArray("lhs", rowsEach);
-    Value rhsOwn = ownArray("rhs", columnsEach);
+    auto fetchBoth = [&](Value firstK) {
+      fetch(lhs, firstRow, firstK, [&](Value row, Value k) {
+        return p.lhsElement(e, batch, varying(row), varying(k));
+      });
+      fetch(rhs, firstColumn, firstK, [&](Value column, Value k) {
+        return rhsElement(batch, k, column);
+      });
+    };
     unrolled("i", e.mul(rowsEach, columnsEach),
              [&](Value i) { put(sums, i, zero()); });
+    // While a step is computed the next one's elements are on their way.
+    fetchBoth(e.idx(0));
     e.loop(e.idx(0), e.dim(p.k), depth, [&](Value firstK) {
       named(firstK, "firstK");
       e.barrier();
-      fill(lhs, firstRow, firstK, e.dim(p.rows), 0, lhsAlongK,
-           [&](Value row, Value k) {
-             return p.lhsElement(e, batch, varying(row), varying(k));
-           });
-      fill(rhs, firstColumn, firstK, e.dim(p.n), panel, rhsAlongK,
-           [&](Value column, Value k) { return rhsElement(batch, k, column); });
+      stage(lhs);
+      stage(rhs);
       e.barrier();
-      multiply(lhs, rhs, lhsOwn, rhsOwn, sums, down);
+      Value next = named(e.add(firstK, depth), "nextK");
+      e.when(e.less(next, e.dim(p.k)), [&] { fetchBoth(next); });
+      multiply(lhs, rhs, lhsOwn, rhsOwn, sums);
     });
     unrolled("r", rowsEach, [&](Value r) {
-      Value row = named(e.add(e.add(firstRow, inRow), e.mul(r, down)), "row");
+      Value row = e.add(e.add(firstRow, inRow), ownPosition(r, rowStep));
+      named(row, "row");
       unrolled("c", columnsEach, [&](Value c) {
-        Value column = named(
-            e.add(e.add(firstColumn, inColumn), e.mul(c, across)), "column");
+        Value column =
+            e.add(e.add(firstColumn, inColumn), ownPosition(c, columnStep));
+        named(column, "column");
         e.when(both(e.less(row, e.dim(p.rows)), e.less(column, e.dim(p.n))),
                [&] {
                  Value at = e.add(e.mul(r, columnsEach), c);
@@ -277,7 +345,7 @@ void MatmulShader::emitTiles() {
 
 void MatmulShader::emitFewRows() {
   // Neighbours read neighbouring elements of the right side.
-  bool rhsAlongK = !p.packed && p.transposed == keepsLastAxis(e, p.rhs);
+  bool rhsAlongK = readsRhsAlongK();
   Value inStrip =
       rhsAlongK ? div(e.invocation(), slices) : rem(e.invocation(), across);
   Value slice =
@@ -286,16 +354,12 @@ void MatmulShader::emitFewRows() {
   named(slice, "slice");
   Value strips = named(ceilDiv(e.dim(p.n), across), "strips");
   // A row's sums, slice by slice of K.
-  Value width = e.mul(across, slices);
+  Value width = named(e.mul(across, slices), "width");
   Value partial =
       e.sharedArray("partialSums", e.mul(rowsEach, width), accumulator).memref;
-  Value lastRow = e.sub(e.dim(p.rows), e.idx(1));
+  Value lastRow = named(e.sub(e.dim(p.rows), e.idx(1)), "lastRow");
 
-  Value items = p.batch == Dim(1) ? strips : e.mul(strips, e.dim(p.batch));
-  eachItem(items, [&](Value item) {
-    Value batch = p.batch == Dim(1) ? e.idx(0) : div(item, strips);
-    Value strip = p.batch == Dim(1) ? item : rem(item, strips);
-    named(batch, "batch");
+  eachItem(strips, [&](Value batch, Value strip) {
     Value firstColumn = named(e.mul(strip, across), "firstColumn");
     Value sums = ownArray("sums", rowsEach);
     unrolled("r", rowsEach, [&](Value r) { put(sums, r, zero()); });

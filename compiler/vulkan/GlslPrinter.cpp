@@ -295,6 +295,16 @@ void GlslPrinter::printBody(Block &body, unsigned indent) {
     statement(op);
 }
 
+/// Is the branch a choice between two expressions? GLSL evaluates the one.
+bool GlslPrinter::isChoice(scf::IfOp branch) {
+  auto isExpression = [&](Block *body) {
+    return llvm::all_of(body->without_terminator(),
+                        [&](Operation &op) { return isInline(&op); });
+  };
+  return branch.getNumResults() == 1 && isExpression(branch.thenBlock()) &&
+         isExpression(branch.elseBlock());
+}
+
 void GlslPrinter::assignResult(Operation &op) {
   std::string text = expression(&op).text;
   bool rounds = precise && isa<FloatType>(op.getResult(0).getType());
@@ -363,6 +373,20 @@ void GlslPrinter::statement(Operation &op) {
         line() << "}\n";
       })
       .Case([&](scf::IfOp branch) {
+        if (isChoice(branch)) {
+          auto side = [&](Block *body) {
+            return operand(body->getTerminator()->getOperand(0),
+                           GlslExpression::LogicalOr);
+          };
+          std::string text =
+              operand(branch.getCondition(), GlslExpression::LogicalOr) +
+              " ? " + side(branch.thenBlock()) + " : " +
+              side(branch.elseBlock());
+          Value result = branch.getResult(0);
+          line() << "const " << declare(result, nameHint(result)) << " = "
+                 << text << ";\n";
+          return;
+        }
         for (Value result : branch.getResults())
           line() << declare(result, nameHint(result)) << ";\n";
         auto side = [&](Block *body) {

@@ -15,6 +15,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -97,6 +98,7 @@ private:
   // GlslPrinter.cpp
   bool isInline(mlir::Operation *op);
   void statement(mlir::Operation &op);
+  bool isChoice(mlir::scf::IfOp branch);
   void assignResult(mlir::Operation &op);
   void assign(mlir::ValueRange targets, mlir::ValueRange values);
   bool readsOneOf(mlir::Value value, mlir::ValueRange variables);

@@ -31,7 +31,7 @@ constexpr Shape kTiles[] = {
 constexpr Shape kFlatTile = {4, 16, 4, 4}; // 16 x 64
 
 /// Steps along K: the longer, the fewer barriers.
-constexpr int64_t kDepth16 = 16;
+constexpr int64_t kStep = 16;
 
 /// Invocations that neighbouring elements in memory are read by at once.
 constexpr int64_t kCoalesced = 32;
@@ -40,15 +40,17 @@ int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 Tiling tiled(const Product &p, Type accumulator, const Shape &s) {
   int64_t rows = s.down * s.rowsEach, columns = s.across * s.columnsEach;
-  int64_t staged = kDepth16 * (rows + 1 + columns + 1);
+  int64_t staged = kStep * (rows + 4 + columns + 4);
   // What the other form, which is not entered, has in shared memory.
   int64_t unused = s.rowsEach * s.across;
   Tiling t;
   t.workgroupSize = s.down * s.across;
+  assert(kStep * rows % t.workgroupSize == 0 &&
+         kStep * columns % t.workgroupSize == 0 && "shares come out even");
   t.sharedBytes = (staged + unused) * bytesOf(accumulator);
   t.items = p.batch * Dim::ceilDiv(p.rows, Dim(rows)) *
             Dim::ceilDiv(p.n, Dim(columns));
-  t.constants = {s.across, s.rowsEach, s.columnsEach, kDepth16, 1};
+  t.constants = {s.across, s.rowsEach, s.columnsEach, kStep, 1};
   return t;
 }
 
@@ -60,7 +62,7 @@ Tiling forFewRows(const Product &p, Type accumulator, int64_t rows,
   Tiling t;
   t.workgroupSize = invocations;
   // Tiles of one step, which are not entered, are beside the sums.
-  int64_t unused = invocations / across * rows + 1 + across + 1;
+  int64_t unused = invocations / across * rows + 4 + across + 4;
   t.sharedBytes = (rows * invocations + unused) * bytesOf(accumulator);
   t.items = Dim::min(p.rows, Dim(1)) * p.batch * Dim::ceilDiv(p.n, Dim(across));
   t.when = Dim(rows + 1) - p.rows;

@@ -19,6 +19,9 @@
 
 namespace mapsto {
 
+/// Every tile's columns are a multiple of this.
+inline constexpr int64_t kLeastTileColumns = 32;
+
 /// Those that can be right for the product.
 llvm::SmallVector<Tiling> matmulTilings(const Product &p,
                                         mlir::Type accumulator);
