@@ -448,6 +448,7 @@ GlslExpression GlslPrinter::expression(Operation *op) {
         return expression(op->getOperand(0)); // bf16 is its bits
       })
       .Case<math::ExpOp>([&](auto) { return call("exp", op); })
+      .Case<math::Exp2Op>([&](auto) { return call("exp2", op); })
       .Case<math::SqrtOp>([&](auto) { return call("sqrt", op); })
       .Case<math::RsqrtOp>([&](auto) { return call("inversesqrt", op); })
       .Case<math::SinOp>([&](auto) { return helper("sine", op); })

@@ -159,7 +159,7 @@ std::string GlslPrinter::nameHint(Value value) {
             .Case("hyperbolicTangent", "t")
             .Default("v");
       })
-      .Case<math::ExpOp>([](auto) { return "e"; })
+      .Case<math::ExpOp, math::Exp2Op>([](auto) { return "e"; })
       .Case<math::SqrtOp>([](auto) { return "root"; })
       .Default([&](Operation *op) -> std::string {
         if (isa<IndexType>(value.getType()))
