@@ -33,6 +33,8 @@ inline constexpr llvm::StringLiteral kDispatchAttr = "mapsto.dispatch";
 /// the device's choice.
 inline constexpr llvm::StringLiteral kWorkgroupSizeAttr =
     "mapsto.workgroup_size";
+/// On a shader's function: the operand that its first result starts as.
+inline constexpr llvm::StringLiteral kStartsFromAttr = "mapsto.starts_from";
 /// On a shader's function: the names of its specialisation constants from
 /// number 2 on, which are its last arguments, and the values that devices are
 /// offered for them (see vulkan/Tiling.h).

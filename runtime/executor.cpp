@@ -135,7 +135,8 @@ struct Executor {
       s.onStep(s.onStepUser, &time);
     }
     if (launch.failed.load(std::memory_order_acquire))
-      return indexError(s, step.kernel, launch.error);
+      return indexError(s, step.kernel, m.kernels[step.kernel].sites,
+                        launch.error);
     return MAPSTO_OK;
   }
 
@@ -237,14 +238,14 @@ mapsto_status readyTensors(mapsto_session &s) {
   return MAPSTO_OK;
 }
 
-mapsto_status indexError(mapsto_session &s, uint32_t kernel,
+mapsto_status indexError(mapsto_session &s, uint32_t kernel, List sites,
                          const mapsto_kernel_context &error) {
   const Manifest &m = s.manifest();
   const KernelRecord &k = m.kernels[kernel];
   uint64_t site = uint64_t(error.error_code) - 1;
   const char *place = m.text(k.location);
-  if (site < k.sites.count)
-    place = m.text(m.texts[m.list(k.sites)[uint32_t(site)]]);
+  if (site < sites.count)
+    place = m.text(m.texts[m.list(sites)[uint32_t(site)]]);
   if (error.error_bound < 0)
     return s.fail(MAPSTO_RUN_FAILED, "%s: division by zero (kernel %s)", place,
                   m.text(k.symbol));

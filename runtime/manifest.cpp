@@ -168,6 +168,10 @@ struct Checker {
       return "a shader's tilings lie outside the manifest";
     if (Result r = optionalExpr(s.scratchExpr))
       return r;
+    if (s.startsFrom != kNone && s.startsFrom >= k.argumentCount)
+      return "a shader starts from an operand that it has not";
+    if (Result r = list(s.sites, m.texts.count, "a text does not exist"))
+      return r;
     uint32_t buffers =
         k.argumentCount + k.resultCount + (s.scratchExpr != kNone);
     if (s.bindingCount != buffers && s.bindingCount != buffers + 1)

@@ -185,6 +185,10 @@ struct ShaderRecord {
   /// So many bytes at the beginning of all scratch are 0 when the shader
   /// starts; it is then laid out by items instead of workgroups.
   uint32_t clearedBytes;
+  uint32_t startsFrom; ///< the operand that its first result starts as: copied
+                       ///< there unless they are one buffer; or kNone
+  uint32_t zero;
+  List sites;   ///< as KernelRecord::sites, in its own order
   List tilings; ///< of the tilings; none: the above holds on any device
 };
 /// Vulkan grants every shader 128 bytes.

@@ -154,6 +154,8 @@ struct ManifestShader {
   uint32_t features = 0, sharedBytes = 0;
   uint32_t scratch = kNoId, clearedBytes = 0;
   std::vector<ManifestTiling> tilings;
+  uint32_t startsFrom = kNoId;
+  std::vector<std::string> sites;
 };
 
 struct ManifestPhase {
@@ -478,6 +480,9 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
                        s.sharedBytes,
                        s.scratch,
                        s.clearedBytes,
+                       s.startsFrom,
+                       0,
+                       textList(s.sites),
                        {uint32_t(tilings.size()), uint32_t(s.tilings.size())}});
     for (const ManifestTiling &t : s.tilings)
       tilings.push_back(

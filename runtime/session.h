@@ -119,8 +119,8 @@ mapsto_status makeState(mapsto_session &session, uint32_t state,
 /// no contents zeros; checks the room of the outputs that are bound.
 mapsto_status readyTensors(mapsto_session &session);
 
-/// The failure that a kernel has reported.
-mapsto_status indexError(mapsto_session &session, uint32_t kernel,
+/// The failure that a kernel, or its shader, has reported at one of its sites.
+mapsto_status indexError(mapsto_session &session, uint32_t kernel, List sites,
                          const mapsto_kernel_context &error);
 
 /// Runs the schedule over the settled sizes, on the CPU.

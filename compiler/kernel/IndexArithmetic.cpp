@@ -191,17 +191,22 @@ Index KernelEmitter::position(Value tensor, ArrayRef<Index> indices,
   if (auto it = positions.find(tensor); it != positions.end())
     if (it->second.second == bound)
       return it->second.first;
-  Value at = convert(element(tensor, indices), b.getI64Type());
-  Value count = arith::IndexCastOp::create(b, b.getI64Type(), dim(size));
-  Value limit = arith::IndexCastOp::create(b, b.getI64Type(), dim(bound));
-  Value zero = constant(b.getI64Type(), 0);
+  // Shaders count in 32 bits anyway.
+  bool isShort = machine.lanesAreInvocations &&
+                 elementTypeOf(tensor).getIntOrFloatBitWidth() <= 32;
+  Type type = isShort ? b.getI32Type() : b.getI64Type();
+  Value at = convert(element(tensor, indices), type);
+  Value count = arith::IndexCastOp::create(b, type, dim(size));
+  Value limit = arith::IndexCastOp::create(b, type, dim(bound));
+  Value zero = constant(type, 0);
   if (!isVector(at)) {
     Value negative =
         arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, zero);
     Value wrapped = arith::SelectOp::create(b, negative, add(at, count), at);
     Value bad =
         arith::CmpIOp::create(b, arith::CmpIPredicate::uge, wrapped, limit);
-    report(bad, tensor.getLoc(), at, limit);
+    report(bad, tensor.getLoc(), convert(at, b.getI64Type()),
+           convert(limit, b.getI64Type()));
     return fromInteger(arith::SelectOp::create(b, bad, zero, wrapped),
                        machine.lanesAreInvocations && varies(indices));
   }

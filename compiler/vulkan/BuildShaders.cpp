@@ -67,6 +67,9 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
                                 tiling.when ? expr(tiling.when->str()) : kNoId,
                                 std::vector<uint32_t>(tiling.constants.begin(),
                                                       tiling.constants.end())});
+    if (shader->startsFrom)
+      record.startsFrom = *shader->startsFrom;
+    record.sites = shader->sites;
     manifest.shaders.push_back(std::move(record));
   }
 }

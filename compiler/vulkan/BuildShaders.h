@@ -21,8 +21,9 @@ struct Shader {
   uint32_t bindingCount, features, sharedBytes;
   /// Where that is not the device's choice.
   std::optional<uint32_t> workgroupSize;
-  std::string scratch;       ///< bytes of a workgroup, if it needs any
-  uint32_t clearedBytes = 0; ///< of all scratch
+  std::string scratch;                ///< bytes of a workgroup, if it needs any
+  uint32_t clearedBytes = 0;          ///< of all scratch
+  std::optional<uint32_t> startsFrom; ///< what its first result starts as
   llvm::SmallVector<Tiling> tilings;
   std::vector<std::string> sites; ///< places that may meet a bad index
 };

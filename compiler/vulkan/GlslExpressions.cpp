@@ -167,6 +167,10 @@ GlslExpression GlslPrinter::callFunction(func::CallOp op) {
   return call(name, op);
 }
 
+void GlslPrinter::bring(StringRef name, Type type) {
+  need(name, helperText(name).str());
+}
+
 /// A tree over the workgroup's invocations, in shared memory.
 GlslExpression GlslPrinter::allReduce(Operation *op) {
   using Kind = gpu::AllReduceOperation;
@@ -363,7 +367,18 @@ GlslExpression GlslPrinter::expression(Value value) {
 
 GlslExpression GlslPrinter::expression(Operation *op) {
   auto cast = [&](Type to) -> GlslExpression {
-    return {typeName(to) + "(" + expression(op->getOperand(0)).text + ")"};
+    Type from = op->getOperand(0).getType();
+    std::string text = expression(op->getOperand(0)).text;
+    // bf16 is bits to GLSL, numbers come from and become f32.
+    if (from.isBF16()) {
+      bring("fromBf16", to);
+      text = "fromBf16(" + text + ")";
+    }
+    if (to.isBF16()) {
+      bring("toBf16", to);
+      return {"toBf16(float(" + text + "))"};
+    }
+    return {typeName(to) + "(" + text + ")"};
   };
   // Minimum and maximum of integers and of booleans.
   auto logical = [&](StringRef onBool, Binding boolBinding, StringRef onInt,

@@ -25,6 +25,7 @@
 #include "compiler/vulkan/AttentionShader.h"
 #include "compiler/vulkan/BufferNames.h"
 #include "compiler/vulkan/EmitCumulative.h"
+#include "compiler/vulkan/EmitIndexed.h"
 #include "compiler/vulkan/EmitMatmul.h"
 #include "compiler/vulkan/EmitScan.h"
 
@@ -44,6 +45,8 @@ bool hasItemPerInvocation(const Group &group) {
   switch (group.kind) {
   case KernelKind::map:
   case KernelKind::conv:
+  case KernelKind::scatter:
+  case KernelKind::update:
     return true;
   case KernelKind::cumulative:
     return hasLinePerInvocation(cast<CumulativeOp>(group.anchor));
@@ -60,6 +63,8 @@ Dim itemsOf(const Group &group, const Machine &machine) {
     return linesOf(cumulative);
   if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
     return gridOfAttentionShader(attention);
+  if (isIndexedShader(group))
+    return itemsOfIndexed(group);
   if (hasItemPerInvocation(group))
     return numElements(dimsOf(group.root->getResult(0)));
   return gridOf(group, machine);
@@ -82,13 +87,9 @@ void emitPerInvocation(KernelEmitter &e, const Group &group,
                        ArrayRef<Buffer> results) {
   Value root = group.root->getResult(0);
   Dims dims = dimsOf(root);
-  auto &b = e.b;
-  Value group0 = gpu::BlockIdOp::create(b, gpu::Dimension::x);
-  Value groups = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  Value first = e.add(e.mul(group0, e.invocations()), e.invocation());
-  Value all = e.mul(groups, e.invocations());
-  e.loop(first, e.dim(itemsOf(group, e.machine)), all, [&](Value i) {
-    Index item{i, Index::Vector};
+  if (isIndexedShader(group))
+    return emitIndexed(e, group, results[0]);
+  eachOfDispatch(e, itemsOf(group, e.machine), [&](Index item) {
     if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
       return emitOwnLine(e, cumulative, results[0], item);
     Indices at = e.delinearize(item, dims);
@@ -206,6 +207,8 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
         b.getStringAttr(perInvocation ? "invocations" : "workgroups"));
     if (std::optional<int64_t> size = workgroupSizeOf(group, machine))
       function->setAttr(kWorkgroupSizeAttr, b.getI64IntegerAttr(*size));
+    if (auto operand = startsFrom(group))
+      function->setAttr(kStartsFromAttr, b.getI64IntegerAttr(*operand));
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     SmallVector<Attribute> sites;
     for (const std::string &site : e.sites)

@@ -54,9 +54,10 @@ static constexpr StringLiteral kReport = R"(
 void report(int64_t place, int64_t value, int64_t bound) {
   if (atomicCompSwap(reported, 0, 1) != 0)
     return;
-  error[0] = int64_t(kernel) << 32 | place;
-  error[1] = value;
-  error[2] = bound;
+  error_place = int(place);
+  error_kernel = kernel;
+  error_value = value;
+  error_bound = bound;
 }
 )";
 
@@ -147,8 +148,13 @@ Shader printShader(func::FuncOp kernel) {
     printer.reportTo(errors);
     printer.typeName(IntegerType::get(kernel.getContext(), 64));
     head << "layout(std430, set = 0, binding = " << shader.bindingCount++
-         << ") buffer Errors { int64_t error[3]; uint reported; };\n"
-         << "layout(constant_id = 1) const uint kernel = 0;\n";
+         << ") buffer Errors {\n"
+            "  int error_place;\n"
+            "  uint error_kernel;\n"
+            "  int64_t error_value, error_bound;\n"
+            "  uint reported;\n"
+            "};\n"
+            "layout(constant_id = 1) const uint kernel = 0;\n";
   }
   printConstants(kernel, printer, head);
   printer.printBody(kernel.getBody().front(), 1);
@@ -190,6 +196,8 @@ Shader printShader(func::FuncOp kernel) {
     shader.sharedBytes +=
         std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
         shader.workgroupSize.value_or(ManifestShader().workgroupSize);
+  if (auto operand = kernel->getAttrOfType<IntegerAttr>(kStartsFromAttr))
+    shader.startsFrom = operand.getInt();
   if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))
     for (StringRef site : sites.getAsValueRange<StringAttr>())
       shader.sites.push_back(site.str());

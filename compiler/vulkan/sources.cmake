@@ -8,6 +8,7 @@ list(APPEND compiler_sources
   vulkan/CompileGlsl.cpp
   vulkan/EmitAttention.cpp
   vulkan/EmitCumulative.cpp
+  vulkan/EmitIndexed.cpp
   vulkan/EmitMatmul.cpp
   vulkan/EmitScan.cpp
   vulkan/GlslExpressions.cpp

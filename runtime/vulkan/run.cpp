@@ -88,7 +88,8 @@ mapsto_status Run::checkErrors() {
   error.error_code &= 0xFFFFFFFF;
   if (kernel >= session->manifest().kernels.count)
     return MAPSTO_OK;
-  return indexError(*session, kernel, error);
+  return indexError(*session, kernel, session->manifest().shaders[kernel].sites,
+                    error);
 }
 
 mapsto_status Run::submit(const Action &action) {

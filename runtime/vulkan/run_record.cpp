@@ -144,6 +144,15 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   int64_t groups;
   if (mapsto_status status = workgroupsOf(step, groups))
     return status;
+  const uint32_t *buffers = m.list(step.buffers).begin();
+  if (watched)
+    if (mapsto_status status = closeCommands())
+      return status;
+  if (shader.startsFrom != kNone)
+    if (mapsto_status status =
+            recordCopy(places[buffers[shader.startsFrom]],
+                       places[buffers[kernel.argumentCount]]))
+      return status;
   if (groups <= 0)
     return MAPSTO_OK;
   const Pipeline *pipeline;
@@ -157,9 +166,6 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
     sizes.push(int32_t(size));
   }
 
-  if (watched)
-    if (mapsto_status status = closeCommands())
-      return status;
   if (mapsto_status status = openCommands())
     return status;
   Array<Place> operands;
