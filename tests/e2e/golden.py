@@ -6,7 +6,7 @@ import re
 import sys
 import unittest
 
-from support import GOLDEN, MODELS, Test, mapsto, run
+from support import GOLDEN, MODELS, SANITIZED, Test, lavapipe, mapsto, run
 
 CASE = sys.argv.pop()
 
@@ -38,6 +38,14 @@ class Golden(Test):
     def test_executable(self):
         self.succeed(mapsto("compile", self.model, *self.weights, "-o", self.folder / "model"))
         self.succeed(run(self.folder / "model", *self.data))
+
+    @unittest.skipIf(SANITIZED, "sanitizers find the driver's leaks")
+    def test_vulkan(self):
+        """The same executable on either device, and kernel by kernel."""
+        self.succeed(mapsto("compile", self.model, *self.weights, "--target", "both", "-o", self.folder / "model"))
+        for device in ("cpu", "vulkan"):
+            self.validate(run(self.folder / "model", "--device", device, *self.data, env=lavapipe.environment()))
+        self.validate(mapsto("verify", self.model, *self.weights, "--device", "vulkan", env=lavapipe.environment()))
 
     def test_other_sizes(self):
         """Symbolic sizes stay symbolic: 1 of everything, and primes."""

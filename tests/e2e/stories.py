@@ -5,7 +5,7 @@ scratch. Skipped where the weights are not there."""
 import re
 import unittest
 
-from support import ROOT, Test, mapsto, run
+from support import ROOT, SANITIZED, Test, lavapipe, mapsto, run
 
 STORIES = ROOT.parent / "shared" / "models" / "stories260K"
 MODEL = ROOT / "examples" / "stories260K.mto"
@@ -21,6 +21,27 @@ class Stories(Test):
             # Logits reach 20; five layers of f32 sums lie between.
             self.succeed(mapsto("run", MODEL, *WEIGHTS, "--input", f"input_ids=@{reference}/in_0.npy",
                                 "--expect", f"logits=@{reference}/out_0.npy", "--atol", "5e-4", "--rtol", "1e-4"))
+
+    @unittest.skipIf(SANITIZED, "sanitizers find the driver's leaks")
+    def test_logits_on_vulkan(self):
+        """The same executable on either device, within the same bounds."""
+        self.succeed(mapsto("compile", MODEL, *WEIGHTS, "--target", "both", "-o", self.folder / "logits"))
+        for folder in ("ref_stories260K", "ref_stories260K_b2s17"):
+            reference = STORIES / folder
+            for device in ("cpu", "vulkan"):
+                self.validate(run(self.folder / "logits", "--device", device, env=lavapipe.environment(),
+                                  *["--input", f"input_ids=@{reference}/in_0.npy", "--expect",
+                                    f"logits=@{reference}/out_0.npy", "--atol", "5e-4", "--rtol", "1e-4"]))
+
+    @unittest.skipIf(SANITIZED, "sanitizers find the driver's leaks")
+    def test_tokens_on_vulkan(self):
+        """Generated with a cache that stays on the device."""
+        generate = ["--model", "Llama.generate", "--arg", f"length={LENGTH}", *WEIGHTS]
+        prompt = ["--input", "input_ids=[[1,403,407,261,378]]"]
+        on_cpu = self.succeed(mapsto("run", MODEL, *generate, *prompt))
+        on_vulkan = self.validate(mapsto("run", MODEL, *generate, *prompt, "--device", "vulkan",
+                                         env=lavapipe.environment()))
+        self.assertEqual(on_vulkan.stdout, on_cpu.stdout)
 
     def test_tokens_with_a_cache(self):
         prompt = [1, 403, 407, 261, 378]

@@ -7,10 +7,14 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "vulkan"))
+import lavapipe  # noqa: E402
+
 MAPSTO = os.environ.get("MAPSTO", str(ROOT / "build/release/tools/mapsto/mapsto"))
 BUILD = pathlib.Path(os.environ.get("MAPSTO_BUILD", str(ROOT / "build/release")))
 SANITIZED = os.environ.get("MAPSTO_SANITIZED", "0") == "1"
@@ -56,6 +60,11 @@ class Test(unittest.TestCase):
     def succeed(self, result):
         self.assertEqual(result.returncode, 0, f"{result.args}\n{result.stdout}{result.stderr}")
         return result
+
+    def validate(self, result):
+        """A run on Vulkan that the validation layer has nothing to say of."""
+        self.assertEqual(lavapipe.messages(result.stdout + result.stderr), [])
+        return self.succeed(result)
 
     def refuse(self, result, *texts, code=2):
         """The run ended with `code` and says each of the texts on stderr, in a

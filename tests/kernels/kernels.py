@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Every model of a file, compiled for several CPUs, against the interpreter.
+"""Every model of a file against the interpreter: compiled for several CPUs, or
+on Vulkan devices, one of them with as little as Vulkan grants.
 
-    kernels.py FILE.mto|FILE.mlir
+    kernels.py FILE.mto|FILE.mlir [vulkan]
 
-Each is compiled once for a CPU and tried at random sizes (see `mapsto verify
+Each is compiled once for each of these and tried at random sizes (see `mapsto verify
 --trials`), and at those that a line above the model lists:
 
     // Sizes: B=257,T=3;B=1,T=500
@@ -14,11 +15,16 @@ With its weights stored in fewer bits where a line says so:
 """
 import os
 import platform
+import pathlib
 import re
 import subprocess
 import sys
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "vulkan"))
+import lavapipe  # noqa: E402
+
 TRIALS = 4
+TRIALS_ON_VULKAN = 2
 
 
 def models(path):
@@ -40,25 +46,34 @@ def models(path):
             sizes, formats = None, [None]
 
 
-def main():
-    path = sys.argv[1]
+def targets(on_vulkan):
+    """Yields options of `mapsto verify` and variables of its environment."""
+    if on_vulkan:
+        for limits in ({}, lavapipe.LEAST_LIMITS):
+            yield ["--device", "vulkan", "--trials", str(TRIALS_ON_VULKAN)], {**lavapipe.environment(), **limits}
+        return
     cpus = ["native"]
     if platform.machine() == "x86_64":
         cpus += ["x86-64-v2", "x86-64-v3"]
+    for cpu in cpus:
+        yield ["--cpu", cpu, "--trials", str(TRIALS)], {}
+
+
+def main():
+    path, *device = sys.argv[1:]
     failures = 0
     for model, sizes, weights in models(path):
-        for seed, cpu in enumerate(cpus, 1):
-            command = [os.environ["MAPSTO"], "verify", path, "--cpu", cpu,
-                       "--trials", str(TRIALS), "--seed", str(seed)]
+        for seed, (options, variables) in enumerate(targets(device == ["vulkan"]), 1):
+            command = [os.environ["MAPSTO"], "verify", path, *options, "--seed", str(seed)]
             if model:
                 command += ["--model", model]
             if sizes:
                 command += ["--sizes", sizes]
             if weights:
                 command += ["--quantize", weights]
-            run = subprocess.run(command, capture_output=True, text=True)
+            run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
             print(run.stdout, end="")
-            if run.returncode:
+            if run.returncode or (variables and lavapipe.messages(run.stdout + run.stderr)):
                 failures += 1
                 print(f"FAILED ({run.returncode}): {' '.join(command)}\n{run.stderr}")
     sys.exit(failures != 0)
