@@ -167,10 +167,6 @@ GlslExpression GlslPrinter::callFunction(func::CallOp op) {
   return call(name, op);
 }
 
-void GlslPrinter::bring(StringRef name, Type type) {
-  need(name, helperText(name).str());
-}
-
 /// A tree over the workgroup's invocations, in shared memory.
 GlslExpression GlslPrinter::allReduce(Operation *op) {
   using Kind = gpu::AllReduceOperation;
@@ -405,7 +401,11 @@ GlslExpression GlslPrinter::expression(Operation *op) {
           return binary("%", Binding::Multiplicative, op);
         return helper("remainder", op);
       })
-      .Case<arith::FloorDivSIOp>([&](auto) { return helper("floorDiv", op); })
+      .Case<arith::FloorDivSIOp>([&](auto) {
+        // Sizes are above 0, a model's own numbers need not be.
+        bool isSize = op->getResult(0).getType().isIndex();
+        return helper(isSize ? "floorDivBySize" : "floorDiv", op);
+      })
       .Case<arith::CeilDivSIOp>([&](auto) { return helper("ceilDiv", op); })
       .Case<arith::RemFOp>([&](auto) { return helper("fmod", op); })
       .Case<arith::NegFOp>([&](auto) -> GlslExpression {

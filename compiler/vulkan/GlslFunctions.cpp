@@ -20,9 +20,16 @@ T maximum(T a, T b) { return a > b || isnan(a) ? a : b; }
 // The smaller one; NaN if one is NaN.
 T minimum(T a, T b) { return a < b || isnan(a) ? a : b; }
 )"},
-    {"floorDiv", "", R"(
+    {"floorDivBySize", "", R"(
 // Rounded down; b > 0.
-T floorDiv(T a, T b) { return (a < 0 ? a - b + 1 : a) / b; }
+T floorDivBySize(T a, T b) { return (a < 0 ? a - b + 1 : a) / b; }
+)"},
+    {"floorDiv", "", R"(
+// Rounded down.
+T floorDiv(T a, T b) {
+  const T quotient = a / b;
+  return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
 )"},
     {"ceilDiv", "", R"(
 // Rounded up; b > 0.

@@ -55,10 +55,12 @@ std::optional<Outlined> formulaOf(Operation *op) {
 
 /// GLSL has no such function of double.
 bool isMissingInGlsl(Operation *op) {
-  return isa<math::MathDialect>(op->getDialect()) &&
-         getElementTypeOrSelf(op->getResult(0)).isF64() &&
-         !isa<math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp,
-              math::RoundEvenOp, math::TruncOp, math::FmaOp>(op);
+  if (op->getNumResults() != 1 || !op->getResult(0).getType().isF64())
+    return false;
+  return isa<arith::RemFOp>(op) ||
+         (isa<math::MathDialect>(op->getDialect()) &&
+          !isa<math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp,
+               math::RoundEvenOp, math::TruncOp, math::FmaOp>(op));
 }
 
 struct OutlineMath : impl::OutlineMathBase<OutlineMath> {
