@@ -267,7 +267,10 @@ mapsto_status bench(mapsto_artifact &artifact, mapsto_session &session,
     printf("  %s %s", name,
            duration(double(times[size_t(q * double(times.size() - 1) + 0.5)]))
                .text);
-  const Limits &limits = options.limits;
+  // Those of the CPU say nothing of another device.
+  Limits limits;
+  if (!session.backend)
+    limits = options.limits;
   double flops = 0, bytes = 0, ns = 0, bound = 0;
   for (const KernelRun &kernel : kernels) {
     flops += kernel.flops;

@@ -25,7 +25,7 @@ namespace mapsto::runtime {
 
 inline constexpr char kManifestMagic[8] = {'M', 'A', 'P', 'S',
                                            'T', 'O', 'M', 'F'};
-inline constexpr uint32_t kManifestVersion = 2;
+inline constexpr uint32_t kManifestVersion = 3;
 /// Where a record refers to nothing.
 inline constexpr uint32_t kNone = 0xFFFFFFFF;
 /// A symbol without a default value.

@@ -11,13 +11,16 @@ Run::~Run() {
   device->vk.vkDestroyQueryPool(device->handle, queries, nullptr);
 }
 
-mapsto_status Run::fail(VkResult result, const char *what) {
+mapsto_status Run::fail(VkResult result, const char *what, uint64_t bytes) {
+  String size;
+  if (bytes)
+    size.addf(" (%llu bytes)", (unsigned long long)bytes);
   return session->fail(result == VK_ERROR_OUT_OF_DEVICE_MEMORY ||
                                result == VK_ERROR_OUT_OF_HOST_MEMORY
                            ? MAPSTO_OUT_OF_MEMORY
                            : MAPSTO_RUN_FAILED,
-                       "on `%s`, %s: %s", device->properties.deviceName, what,
-                       explain(result));
+                       "on `%s`, %s%s: %s", device->properties.deviceName, what,
+                       size.c_str(), explain(result));
 }
 
 mapsto_status Run::open(mapsto_session &s, Device &d) {

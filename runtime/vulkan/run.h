@@ -94,7 +94,7 @@ private:
   mapsto_status submit(const Action &action);
   mapsto_status checkErrors();
   void reportTimes(const Action &action, int64_t start, int64_t end);
-  mapsto_status fail(VkResult result, const char *what);
+  mapsto_status fail(VkResult result, const char *what, uint64_t bytes = 0);
 
   mapsto_session *session = nullptr;
   Device *device = nullptr;

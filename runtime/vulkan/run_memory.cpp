@@ -53,7 +53,7 @@ mapsto_status Run::layStates() {
     session->states[i].onDevice = false;
   }
   if (VkResult r = states.ensure(*device, total, Block::OnDevice))
-    return fail(r, "state");
+    return fail(r, "state", total);
   for (uint32_t i = 0; i < m.states.count; ++i)
     places[m.states[i].buffer].offset = offsets[i];
   return MAPSTO_OK;
@@ -103,13 +103,13 @@ mapsto_status Run::placeBuffers() {
     }
   }
   if (VkResult r = arena.ensure(*device, session->plan.peak, Block::OnDevice))
-    return fail(r, "intermediate values");
+    return fail(r, "intermediate values", session->plan.peak);
   if (VkResult r = tensors.ensure(*device, tensorBytes, Block::OnDevice))
-    return fail(r, "inputs and outputs");
+    return fail(r, "inputs and outputs", tensorBytes);
   if (!tensors.mapped() || (states.size() && !states.mapped())) {
     uint64_t bytes = stagingBytes > largestState ? stagingBytes : largestState;
     if (VkResult r = staging.ensure(*device, bytes, Block::OnHost))
-      return fail(r, "inputs and outputs");
+      return fail(r, "inputs and outputs", bytes);
   }
   if (VkResult r = mailbox.ensure(*device, kMailboxBytes, Block::OnHost))
     return fail(r, "reports");
@@ -172,7 +172,7 @@ mapsto_status Run::placeScratch() {
       most = all;
   }
   if (VkResult r = scratch.ensure(*device, most, Block::OnDevice))
-    return fail(r, "scratch");
+    return fail(r, "kernels", most);
   return MAPSTO_OK;
 }
 

@@ -68,6 +68,8 @@ int main(int argc, char **argv) {
            12));
   std::vector<uint8_t> blob = serialize(test::accumulateModel());
   seed("fuzz_manifest", "accumulate", std::string(blob.begin(), blob.end()));
+  blob = serialize(test::shaderModel());
+  seed("fuzz_manifest", "shaders", std::string(blob.begin(), blob.end()));
   ManifestModel loops = test::accumulateModel();
   ManifestStep loop = ManifestStep::loop(loops.expr(3), loops.steps);
   loop.carries = {{test::Totals, test::Total}};

@@ -182,18 +182,77 @@ TEST(Manifest, EveryDamageIsNamed) {
                "the manifest is not aligned");
 }
 
+TEST(Manifest, ShadersComeBackAsWritten) {
+  Blob blob(serialize(test::shaderModel()));
+  Manifest m;
+  ASSERT_STREQ(blob.open(m), nullptr);
+  ASSERT_EQ(m.shaders.size(), 3u);
+  EXPECT_EQ(m.shaders[1].code.first, 2u);
+  EXPECT_EQ(m.shaders[1].code.count, 2u);
+  EXPECT_EQ(m.shaderWords[2], 0x07230203u);
+  EXPECT_EQ(m.shaders[0].bindingCount, 4u);
+  EXPECT_EQ(m.shaders[1].scratchExpr, kNone);
+  ASSERT_EQ(m.list(m.shaders[0].pushes).count, 1u);
+  EXPECT_STREQ(m.text(m.exprs[m.list(m.shaders[0].pushes)[0]].text), "T");
+}
+
+TEST(Manifest, EveryDamageOfAShaderIsNamed) {
+  struct Case {
+    const char *error;
+    std::function<void(ShaderRecord *)> damage;
+  };
+  const Case cases[] = {
+      {"a shader lies outside the manifest",
+       [](ShaderRecord *s) { s->code.count = 7; }},
+      {"a shader lies outside the manifest",
+       [](ShaderRecord *s) { s->code.first = ~0u; }},
+      {"a shader takes more sizes than there is room for",
+       [](ShaderRecord *s) { s->pushes.count = kMaxPushes + 1; }},
+      {"a list lies outside the manifest",
+       [](ShaderRecord *s) { s->pushes.first = ~0u; }},
+      {"a shader has an unknown form",
+       [](ShaderRecord *s) { s->dispatch = 2; }},
+      {"a shader has an unknown form",
+       [](ShaderRecord *s) { s->workgroupSize = 0; }},
+      {"a size expression does not exist",
+       [](ShaderRecord *s) { s->itemsExpr = kNone; }},
+      {"a size expression does not exist",
+       [](ShaderRecord *s) { s->scratchExpr = kNone - 1; }},
+      {"a shader has the wrong number of buffers",
+       [](ShaderRecord *s) { s->bindingCount = 2; }},
+      {"a shader has the wrong number of buffers",
+       [](ShaderRecord *s) { s->bindingCount = 5; }},
+      {"a shader's tilings lie outside the manifest",
+       [](ShaderRecord *s) { s->tilings.count = 1; }},
+  };
+  for (const Case &c : cases) {
+    Blob blob(serialize(test::shaderModel()));
+    c.damage(blob.section<ShaderRecord>(Section::Shaders));
+    Manifest m;
+    EXPECT_STREQ(blob.open(m), c.error);
+  }
+  ManifestModel some = test::shaderModel();
+  some.shaders.pop_back();
+  Blob blob(serialize(some));
+  Manifest m;
+  EXPECT_STREQ(blob.open(m), "some kernels have shaders and some have not");
+}
+
 TEST(Manifest, RandomDamageNeverReachesTheRuntime) {
   std::mt19937 random(7);
-  Blob good = accumulate();
   int refused = 0;
-  for (int round = 0; round < 20000; ++round) {
-    Blob blob = good;
-    for (int n = 1 + int(random() % 3); n; --n)
-      blob.data()[random() % blob.size] = uint8_t(random());
-    Manifest m;
-    refused += blob.open(m) != nullptr;
+  for (const ManifestModel &model :
+       {test::accumulateModel(), test::shaderModel()}) {
+    Blob good(serialize(model));
+    for (int round = 0; round < 20000; ++round) {
+      Blob blob = good;
+      for (int n = 1 + int(random() % 3); n; --n)
+        blob.data()[random() % blob.size] = uint8_t(random());
+      Manifest m;
+      refused += blob.open(m) != nullptr;
+    }
   }
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(refused, 2000);
 }
 
 //===----------------------------------------------------------------------===//

@@ -92,6 +92,24 @@ inline ManifestModel accumulateModel() {
   return m;
 }
 
+/// The same with a shader for each kernel: words that nobody compiles.
+inline ManifestModel shaderModel() {
+  ManifestModel m = accumulateModel();
+  uint32_t t = m.expr(ManifestExpr::symbol(1, "T"));
+  for (const ManifestKernel &kernel : m.kernels) {
+    ManifestShader shader;
+    shader.words = {0x07230203, 0x00010300};
+    shader.pushes = {t};
+    shader.items = kernel.grid;
+    shader.bindingCount = kernel.argumentCount + kernel.resultCount;
+    m.shaders.push_back(shader);
+  }
+  m.shaders[0].bindingCount += 1; // where it reports errors
+  m.shaders[2].scratch = t;
+  m.shaders[2].bindingCount += 1;
+  return m;
+}
+
 } // namespace mapsto::test
 
 #endif // MAPSTO_TESTS_RUNTIME_MODEL_H

@@ -119,10 +119,7 @@ bool chooseTarget(Model &model, const Arguments &arguments,
   model.cpu = targets != "vulkan";
   model.vulkan = targets != "cpu";
   // What runs here is compiled for where it is to run.
-  const char *variable = getenv("MAPSTO_DEVICE");
-  bool runs = arguments.command == "run" || arguments.command == "bench";
-  std::string device =
-      arguments.get("--device", runs && variable ? variable : "");
+  std::string device = deviceOf(arguments);
   model.vulkan |=
       device == "both" || llvm::StringRef(device).starts_with("vulkan");
   std::string level = arguments.get("-O", "2");
@@ -143,6 +140,12 @@ bool chooseTarget(Model &model, const Arguments &arguments,
 }
 
 } // namespace
+
+std::string mapsto::deviceOf(const Arguments &arguments) {
+  const char *variable = getenv("MAPSTO_DEVICE");
+  bool runs = arguments.command == "run" || arguments.command == "bench";
+  return arguments.get("--device", runs && variable ? variable : "");
+}
 
 Span mapsto::spanOf(mlir::Location location, const SourceManager &sources) {
   Span span;

@@ -75,6 +75,10 @@ enum class NeedWeights { Yes, No };
 std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
                                  const char *defaultCpu, bool fixDims);
 
+/// The device that a command is to use, by --device or, for a run, by
+/// MAPSTO_DEVICE; empty where neither says so.
+std::string deviceOf(const Arguments &arguments);
+
 /// Whether the file is a compiled model rather than a source.
 bool isArtifact(const std::string &path);
 

@@ -3,6 +3,7 @@
 #include "runtime/thread_pool.h"
 #include "tools/mapsto/Commands.h"
 #include "tools/mapsto/Interpret.h"
+#include "tools/mapsto/Load.h"
 #include "tools/mapsto/Lower.h"
 #include "tools/mapsto/MachineLimits.h"
 
@@ -23,13 +24,14 @@ std::vector<char *> commandLine(std::string &name,
   return pointers;
 }
 
-/// For `mapsto bench`: what this machine can do with the vectors of code that
-/// needs these CPU features.
+/// For `mapsto bench` on the CPU: what this machine can do with the vectors of
+/// code that needs these CPU features.
 void addLimits(const Arguments &arguments,
                const std::vector<std::string> &features,
                std::vector<std::string> &options) {
   int threads = runtime::availableCores();
   if (arguments.command != "bench" ||
+      llvm::StringRef(deviceOf(arguments)).starts_with("vulkan") ||
       (arguments.has("--threads") &&
        (llvm::StringRef(arguments.get("--threads")).getAsInteger(10, threads) ||
         threads < 1)))
