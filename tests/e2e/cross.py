@@ -76,6 +76,16 @@ class Emulated(Test):
         self.succeed(run(EMULATOR, program, "--input", f"x=@{folder}/in.x.npy", "--expect", f"y=@{folder}/out.y.npy"))
 
 
+    def test_shaders_go_along(self):
+        """There is no Vulkan for the emulated machine."""
+        model = self.folder / "double.mto"
+        model.write_text("fn double(x: f32[N]) -> f32[N] { x * 2 }\n")
+        program = self.compile(model, "--target", "both")
+        result = self.succeed(self.emulate(program, "--input", "x=1,2", "--device", "vulkan"))
+        self.assertIn("[2 4]", result.stdout)
+        self.assertRegex(result.stderr, "^note: .*: running on the CPU\n$")
+
+
 class Missing(Test):
     def test_no_runtime(self):
         """A mapsto that no runtime lies beside says what to do."""

@@ -18,7 +18,8 @@ struct Model {
   mapsto_session *session = nullptr;
 
   Model(const ManifestModel &model, const mapsto_kernel_fn *kernels,
-        const void *weights = nullptr, const char *directory = nullptr) {
+        const void *weights = nullptr, const char *directory = nullptr,
+        const mapsto_backend *backend = nullptr) {
     std::vector<uint8_t> blob = serialize(model);
     words.resize(blob.size() / 8);
     memcpy(words.data(), blob.data(), blob.size());
@@ -29,7 +30,8 @@ struct Model {
              kernels,
              model.kernels.size(),
              weights,
-             weights ? model.weightsSize : 0};
+             weights ? model.weightsSize : 0,
+             backend};
     if (!mapsto_artifact_from_image(&image, directory, &artifact))
       EXPECT_EQ(mapsto_session_create(artifact, &session), MAPSTO_OK);
   }
