@@ -24,18 +24,22 @@ FailureOr<std::vector<Shader>> buildShaders(ModuleOp module, Timings &timings) {
   if (!lowered)
     return failure();
   std::vector<Shader> shaders;
+  bool complete = true;
   for (auto kernel : copy->getOps<func::FuncOp>()) {
     if (!kernel->hasAttr(kDispatchAttr))
       continue;
     Shader shader = printShader(kernel);
     std::string error;
-    bool compiled = timings.measure("glslang", [&] {
+    bool compiled = shader.complete && timings.measure("glslang", [&] {
       return compileGlsl(shader.text, shader.words, error);
     });
-    if (!compiled)
-      return kernel.emitError("its shader is wrong: ") << error << shader.text;
+    if (shader.complete && !compiled)
+      kernel.emitError("its shader is wrong: ") << error << shader.text;
+    complete &= compiled;
     shaders.push_back(std::move(shader));
   }
+  if (!complete)
+    return failure();
   return shaders;
 }
 

@@ -13,7 +13,8 @@ namespace mapsto {
 /// A kernel's shader, not yet in a manifest: sizes are texts of `Dim`s.
 struct Shader {
   std::string kernel;
-  std::string text; ///< GLSL
+  std::string text;     ///< GLSL
+  bool complete = true; ///< false: something in it has been reported
   std::vector<uint32_t> words;
   std::vector<std::string> pushes; ///< symbols
   std::string items;

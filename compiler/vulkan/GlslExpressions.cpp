@@ -160,6 +160,7 @@ GlslExpression GlslPrinter::callFunction(func::CallOp op) {
     GlslPrinter inner(body);
     inner.precise = true;
     inner.printFunction(function);
+    complete &= inner.complete;
     for (std::string &helper : inner.helpers)
       need(helper, helper);
     need(name, std::move(text));
@@ -441,18 +442,9 @@ GlslExpression GlslPrinter::expression(Operation *op) {
                 Binding::Conditional};
       })
       .Case<arith::IndexCastOp, arith::SIToFPOp, arith::UIToFPOp,
-            arith::FPToSIOp, arith::TruncIOp, arith::ExtSIOp, arith::ExtUIOp>(
+            arith::FPToSIOp, arith::TruncIOp, arith::ExtSIOp, arith::ExtUIOp,
+            arith::ExtFOp, arith::TruncFOp>(
           [&](auto) { return cast(op->getResult(0).getType()); })
-      .Case([&](arith::ExtFOp) -> GlslExpression {
-        if (op->getOperand(0).getType().isBF16())
-          return helper("fromBf16", op);
-        return cast(op->getResult(0).getType());
-      })
-      .Case([&](arith::TruncFOp) -> GlslExpression {
-        if (op->getResult(0).getType().isBF16())
-          return helper("toBf16", op);
-        return cast(op->getResult(0).getType());
-      })
       .Case([&](arith::BitcastOp) -> GlslExpression {
         Type from = op->getOperand(0).getType(),
              to = op->getResult(0).getType();
@@ -505,9 +497,10 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case([&](gpu::GridDimOp) -> GlslExpression {
         return {"int(gl_NumWorkGroups.x)"};
       })
-      .Default([](Operation *op) -> GlslExpression {
-        op->dump();
-        llvm_unreachable("an op without a form in GLSL");
+      .Default([&](Operation *op) -> GlslExpression {
+        op->emitError() << "`" << op->getName() << "` has no form in GLSL";
+        complete = false;
+        return {"0"};
       });
 }
 

@@ -74,6 +74,8 @@ public:
   /// Helper functions, in the order of their first use.
   std::vector<std::string> helpers;
   llvm::StringSet<> extensions;
+  /// Had every op a form in GLSL? Those that have none are reported.
+  bool complete = true;
   /// Of the arrays that a workgroup shares.
   uint32_t sharedBytes = 0;
 

@@ -189,6 +189,7 @@ Shader printShader(func::FuncOp kernel) {
   shader.dispatch = text(kDispatchAttr) == "invocations"
                         ? runtime::DispatchKind::Invocations
                         : runtime::DispatchKind::Workgroups;
+  shader.complete = printer.complete;
   shader.sharedBytes = printer.sharedBytes;
   if (auto size = kernel->getAttrOfType<IntegerAttr>(kWorkgroupSizeAttr))
     shader.workgroupSize = size.getInt();
