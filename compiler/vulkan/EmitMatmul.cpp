@@ -63,6 +63,7 @@ private:
                 Value sums);
   Value ownPosition(Value i, Value step);
   Value rhsElement(Value batch, Value k, Value column);
+  Value elementOr0(Value condition, function_ref<Value()> element);
   void store(Value batch, Value row, Value column, Value sum);
 
   Value div(Value x, Value y) { return arith::DivUIOp::create(e.b, x, y); }
@@ -134,6 +135,15 @@ Value MatmulShader::rhsElement(Value batch, Value k, Value column) {
   return e.element(p.rhs, {panel, varying(k), inPanel});
 }
 
+/// An operand's element as sums have it, or 0 where the condition does not
+/// hold.
+Value MatmulShader::elementOr0(Value condition, function_ref<Value()> element) {
+  return e.branch(
+      condition, {accumulator},
+      [&] { return SmallVector<Value>{e.convert(element(), accumulator)}; },
+      [&] { return SmallVector<Value>{zero()}; })[0];
+}
+
 /// The sum through what follows the product, to memory.
 void MatmulShader::store(Value batch, Value row, Value column, Value sum) {
   Value product = e.convert(sum, type);
@@ -153,13 +163,12 @@ void MatmulShader::store(Value batch, Value row, Value column, Value sum) {
 MatmulShader::Side MatmulShader::makeSide(StringRef name, Value extent,
                                           Value bound, bool isAlongK,
                                           int64_t panel) {
-  std::string ahead = ("next" + name).str();
   Value stride = named(e.add(extent, e.idx(kFour)), "stride");
-  Value share = ceilDiv(e.mul(depth, extent), e.invocations());
+  Value share = named(ceilDiv(e.mul(depth, extent), e.invocations()), "share");
   Value tile =
       e.sharedArray((name + "Tile").str(), e.mul(depth, stride), accumulator)
           .memref;
-  return {tile,  stride, extent,   ownArray(ahead, share),
+  return {tile,  stride, extent,   ownArray((name + "Ahead").str(), share),
           share, bound,  isAlongK, panel};
 }
 
@@ -194,13 +203,7 @@ void MatmulShader::fetch(const Side &side, Value first, Value firstK,
     Value position = named(e.add(first, inTile), "position");
     Value k = named(e.add(firstK, inStep), "k");
     Value inside = both(e.less(position, side.bound), e.less(k, e.dim(p.k)));
-    Value x = e.branch(
-        inside, {accumulator},
-        [&] {
-          return SmallVector<Value>{e.convert(read(position, k), accumulator)};
-        },
-        [&] { return SmallVector<Value>{zero()}; })[0];
-    put(side.ahead, n, named(x, "x"));
+    put(side.ahead, n, elementOr0(inside, [&] { return read(position, k); }));
   });
 }
 
@@ -284,11 +287,11 @@ void MatmulShader::emitTiles() {
   Value tileRows = named(e.mul(down, rowsEach), "tileRows");
   Value tileColumns = named(e.mul(across, columnsEach), "tileColumns");
   Side lhs =
-      makeSide("Lhs", tileRows, e.dim(p.rows), keepsLastAxis(e, p.lhs), 0);
+      makeSide("lhs", tileRows, e.dim(p.rows), keepsLastAxis(e, p.lhs), 0);
   int64_t panel = p.packed ? *dimsOf(p.rhs)[2].constant() : 0;
   if (panel && kLeastTileColumns % panel != 0)
     panel = 0;
-  Side rhs = makeSide("Rhs", tileColumns, e.dim(p.n), readsRhsAlongK(), panel);
+  Side rhs = makeSide("rhs", tileColumns, e.dim(p.n), readsRhsAlongK(), panel);
   Value lhsOwn = ownArray("lhs", rowsEach);
   Value rhsOwn = ownArray("rhs", columnsEach);
   Value sums = ownArray("sums", e.mul(rowsEach, columnsEach));
@@ -357,22 +360,35 @@ void MatmulShader::emitFewRows() {
   Value width = named(e.mul(across, slices), "width");
   Value partial =
       e.sharedArray("partialSums", e.mul(rowsEach, width), accumulator).memref;
+  Value sums = ownArray("sums", rowsEach);
+  Value rhs = ownArray("rhs", depth);
   Value lastRow = named(e.sub(e.dim(p.rows), e.idx(1)), "lastRow");
 
   eachItem(strips, [&](Value batch, Value strip) {
     Value firstColumn = named(e.mul(strip, across), "firstColumn");
-    Value sums = ownArray("sums", rowsEach);
     unrolled("r", rowsEach, [&](Value r) { put(sums, r, zero()); });
     Value column = named(e.add(firstColumn, inStrip), "column");
-    e.when(e.less(column, e.dim(p.n)), [&] {
-      e.loop(slice, e.dim(p.k), slices, [&](Value k) {
-        named(k, "k");
-        Value y = e.convert(rhsElement(batch, k, column), accumulator);
+    e.loop(e.idx(0), e.dim(p.k), e.mul(depth, slices), [&](Value firstK) {
+      named(firstK, "firstK");
+      auto kOf = [&](Value n) {
+        return named(e.add(e.add(firstK, e.mul(n, slices)), slice), "k");
+      };
+      // Several elements are on their way at once.
+      unrolled("n", depth, [&](Value n) {
+        Value k = kOf(n);
+        Value inside = both(e.less(column, e.dim(p.n)), e.less(k, e.dim(p.k)));
+        put(rhs, n,
+            elementOr0(inside, [&] { return rhsElement(batch, k, column); }));
+      });
+      unrolled("n", depth, [&](Value n) {
+        Value k = kOf(n);
+        Value inside = e.less(k, e.dim(p.k));
         unrolled("r", rowsEach, [&](Value r) {
           Value row = e.minIndex(r, lastRow);
-          Value x = e.convert(p.lhsElement(e, batch, varying(row), varying(k)),
-                              accumulator);
-          put(sums, r, e.fma(x, y, get(sums, r)));
+          Value x = elementOr0(inside, [&] {
+            return p.lhsElement(e, batch, varying(row), varying(k));
+          });
+          put(sums, r, e.fma(x, get(rhs, n), get(sums, r)));
         });
       });
     });

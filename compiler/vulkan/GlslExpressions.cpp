@@ -240,10 +240,14 @@ GlslExpression GlslPrinter::element(Value memref, Value position) {
   return {names.lookup(memref) + "[" + expression(position).text + "]"};
 }
 
-/// Declared at the head of the shader, where no variable of the body is known.
+/// Of an array that is declared at the head of the shader, where no variable of
+/// the body is known, or else within it.
 std::string GlslPrinter::arraySize(memref::AllocaOp array) {
   if (array.getType().hasStaticShape())
     return std::to_string(array.getType().getNumElements());
+  auto space = cast<gpu::AddressSpaceAttr>(array.getType().getMemorySpace());
+  if (space.getValue() != gpu::AddressSpace::Workgroup)
+    return expression(array.getDynamicSizes()[0]).text;
   std::swap(names, globals);
   std::string size = expression(array.getDynamicSizes()[0]).text;
   std::swap(names, globals);

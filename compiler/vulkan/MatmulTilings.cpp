@@ -33,6 +33,10 @@ constexpr Shape kFlatTile = {4, 16, 4, 4}; // 16 x 64
 /// Steps along K: the longer, the fewer barriers.
 constexpr int64_t kStep = 16;
 
+/// Elements of the right side that an invocation reads at once for few rows:
+/// its memory is what takes the time.
+constexpr int64_t kInFlight = 4;
+
 /// Invocations that neighbouring elements in memory are read by at once.
 constexpr int64_t kCoalesced = 32;
 
@@ -62,11 +66,11 @@ Tiling forFewRows(const Product &p, Type accumulator, int64_t rows,
   Tiling t;
   t.workgroupSize = invocations;
   // Tiles of one step, which are not entered, are beside the sums.
-  int64_t unused = invocations / across * rows + 4 + across + 4;
+  int64_t unused = kInFlight * (invocations / across * rows + 4 + across + 4);
   t.sharedBytes = (rows * invocations + unused) * bytesOf(accumulator);
   t.items = Dim::min(p.rows, Dim(1)) * p.batch * Dim::ceilDiv(p.n, Dim(across));
   t.when = Dim(rows + 1) - p.rows;
-  t.constants = {across, rows, 1, 1, invocations / across};
+  t.constants = {across, rows, 1, kInFlight, invocations / across};
   return t;
 }
 
