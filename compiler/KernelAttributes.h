@@ -40,12 +40,13 @@ inline constexpr llvm::StringLiteral kStartsFromAttr = "mapsto.starts_from";
 /// offered for them (see vulkan/Tiling.h).
 inline constexpr llvm::StringLiteral kConstantsAttr = "mapsto.constants";
 inline constexpr llvm::StringLiteral kTilingsAttr = "mapsto.tilings";
-/// On a shader's function whose workgroups work together in its scratch: so many
-/// bytes at its beginning are 0 when the shader starts.
+/// On a shader's function whose workgroups work together in its scratch: so
+/// many bytes at its beginning are 0 when the shader starts.
 inline constexpr llvm::StringLiteral kClearedAttr = "mapsto.cleared";
 /// On a barrier: what was written to buffers may stay unseen.
 inline constexpr llvm::StringLiteral kArraysOnlyAttr = "mapsto.arrays_only";
-/// On an array, a loop or a value of a shader: what to call it, or its variable.
+/// On an array, a loop or a value of a shader: what to call it, or its
+/// variable.
 inline constexpr llvm::StringLiteral kHintAttr = "mapsto.hint";
 /// On a loop of a shader that is to be unrolled.
 inline constexpr llvm::StringLiteral kUnrollAttr = "mapsto.unroll";

@@ -125,6 +125,15 @@ Value compare(Operands &o, ComparePredicate predicate, bool isBool) {
   int p = static_cast<int>(predicate);
   if (o.isFloat)
     return arith::CmpFOp::create(o.e.b, floats[p], o.x(), o.y());
+  // Positions are compared as they are, which on a GPU is in 32 bits.
+  auto position = [](Value v) -> Value {
+    auto cast = v.getDefiningOp<arith::IndexCastOp>();
+    return cast && getElementTypeOrSelf(cast.getIn()).isIndex() ? cast.getIn()
+                                                                : Value();
+  };
+  Value x = position(o.x()), y = position(o.y());
+  if (x && y)
+    return arith::CmpIOp::create(o.e.b, ints[p], x, y);
   return arith::CmpIOp::create(o.e.b, isBool ? bools[p] : ints[p], o.x(),
                                o.y());
 }

@@ -20,38 +20,45 @@ void AttentionShader::combineRows(const Buffer &own, ReduceKind kind,
     bool isExtreme = kind != ReduceKind::sum && isa<FloatType>(l.getType());
     return isExtreme ? e.extreme(kind, r, l) : e.combine(kind, l, r);
   };
-  if (tiles.down == 1) {
-    e.unrolled(tiles.rowsEach, "r", [&](Index r) {
+  auto none = [](function_ref<void()> body) {
+    body();
+    return SmallVector<Value>();
+  };
+  auto overWorkgroup = [&] {
+    e.unrolled(rowsEach, "r", [&](Index r) {
       e.store(e.combineInvocations(kind, e.load(own, r)), own, r);
     });
-    return;
-  }
-  Dim stride(tiles.across + 1);
-  e.barrierOfArrays();
-  eachRow([&](Index r, Index row) {
-    Index at = e.addIndex(e.mulIndex(row, stride), x);
-    e.store(e.load(own, r), exchange, at);
-  });
-  e.barrierOfArrays();
-  eachRow([&](Index r, Index row) {
-    Index first = e.mulIndex(row, stride);
-    Value all =
-        e.loop(e.idx(1), e.idx(tiles.across), 1, e.load(exchange, first),
-               [&](Value i, ValueRange carried) -> SmallVector<Value> {
-                 Value other = e.load(exchange, e.addIndex(first, varying(i)));
-                 return {combined(carried[0], other)};
-               })[0];
-    e.store(all, own, r);
-  });
+  };
+  auto overRows = [&] {
+    Value stride = e.add(across, e.idx(1));
+    e.barrierOfArrays();
+    eachRow([&](Index r, Index row) {
+      e.store(e.load(own, r), exchange, place(row, stride, x));
+    });
+    e.barrierOfArrays();
+    eachRow([&](Index r, Index row) {
+      Value first = e.mul(row.value, stride);
+      Value all =
+          e.loop(e.idx(1), across, 1, e.load(exchange, varying(first)),
+                 [&](Value i, ValueRange carried) -> SmallVector<Value> {
+                   Value other = e.load(exchange, varying(e.add(first, i)));
+                   return {combined(carried[0], other)};
+                 })[0];
+      e.store(all, own, r);
+    });
+  };
+  e.branch(
+      e.less(down, e.idx(2)), {}, [&] { return none(overWorkgroup); },
+      [&] { return none(overRows); });
 }
 
 void AttentionShader::softmaxBlock() {
-  Buffer top = e.ownArray("top", Dim(tiles.rowsEach), type);
+  Buffer top = e.ownArray("top", rowsEach, type);
   eachRow([&](Index own, Index row) {
     Indices place = placeOf(row);
     Value highest = eachKey(number(-kInfinity), [&](Index key, Value sofar) {
       Value s = finishedScore(row, place, key);
-      e.store(s, scores, {row, key});
+      e.store(s, scores, scoreAt(row, key));
       if (weights)
         storeWeight(s, row, place, key);
       return e.extreme(ReduceKind::max, s, sofar);
@@ -68,9 +75,9 @@ void AttentionShader::softmaxBlock() {
     e.store(after, maximum, own);
     e.store(factor, rescale, own);
     Value added = eachKey(number(0), [&](Index key, Value sofar) {
-      Value s = e.load(scores, {row, key});
+      Value s = e.load(scores, scoreAt(row, key));
       Value p = exponential(arith::SubFOp::create(e.b, s, reference));
-      e.store(p, scores, {row, key});
+      e.store(p, scores, scoreAt(row, key));
       return e.combine(ReduceKind::sum, sofar, p);
     });
     e.store(e.fma(e.load(sum, own), factor, added), sum, own);
@@ -85,7 +92,7 @@ void AttentionShader::sigmoidBlock() {
       Value exp = math::ExpOp::create(e.b, arith::NegFOp::create(e.b, s));
       Value p = arith::DivFOp::create(
           e.b, number(1), arith::AddFOp::create(e.b, number(1), exp));
-      e.store(p, scores, {row, key});
+      e.store(p, scores, scoreAt(row, key));
       if (weights)
         storeWeight(p, row, place, key);
     });
@@ -99,14 +106,14 @@ void AttentionShader::hardBlock() {
       Value s = finishedScore(row, place, key);
       e.when(greater(s, e.load(maximum, own)), [&] {
         e.store(s, maximum, own);
-        e.store(keyOf(key).value, bestKey, own);
+        e.store(keyNumber(keyOf(key).value), bestKey, own);
       });
     });
   });
 }
 
 void AttentionShader::combineBest() {
-  Buffer highest = e.ownArray("top", Dim(tiles.rowsEach), type);
+  Buffer highest = e.ownArray("top", rowsEach, type);
   eachRow(
       [&](Index own, Index) { e.store(e.load(maximum, own), highest, own); });
   combineRows(highest, ReduceKind::max, staging);
@@ -114,7 +121,8 @@ void AttentionShader::combineBest() {
     Value top = e.load(highest, own);
     Value found = both(equal(e.load(maximum, own), top),
                        greater(top, number(-kInfinity)));
-    e.store(select(found, e.load(bestKey, own), e.dim(keys)), bestKey, own);
+    Value none = keyNumber(e.dim(keys));
+    e.store(select(found, e.load(bestKey, own), none), bestKey, own);
   });
   combineRows(bestKey, ReduceKind::min, sharedKeys);
 }
@@ -143,7 +151,7 @@ void AttentionShader::findThresholds() {
   Value yes = e.constant(e.b.getI1Type(), 1),
         no = e.constant(e.b.getI1Type(), 0);
   auto step = [&]() -> SmallVector<Value> {
-    Buffer before = e.ownArray("before", Dim(tiles.rowsEach), type);
+    Buffer before = e.ownArray("before", rowsEach, type);
     eachRow([&](Index own, Index) {
       e.store(e.load(above, own), before, own);
       e.store(number(0), above, own);
@@ -197,7 +205,7 @@ void AttentionShader::sparsemaxBlock() {
       Value s = finishedScore(row, place, key);
       Value p = arith::MaximumFOp::create(
           e.b, arith::SubFOp::create(e.b, s, tau), number(0));
-      e.store(p, scores, {row, key});
+      e.store(p, scores, scoreAt(row, key));
       if (weights)
         storeWeight(p, row, place, key);
     });

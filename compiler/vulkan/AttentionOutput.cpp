@@ -16,29 +16,27 @@ void AttentionShader::accumulateValues() {
     eachRow([&](Index r, Index) {
       Value factor = e.load(rescale, r);
       eachColumn([&](Index c, Index) {
-        Value o = e.load(output, {r, c});
-        e.store(arith::MulFOp::create(e.b, o, factor), output, {r, c});
+        Value o = e.load(output, outputAt(r, c));
+        e.store(arith::MulFOp::create(e.b, o, factor), output, outputAt(r, c));
       });
     });
-  Buffer weight = e.ownArray("weight", Dim(tiles.rowsEach), type);
-  Dim stride(tiles.paddedColumns());
-  e.loop(e.idx(0), keyCount, tiles.values, [&](Value first) {
+  Buffer weight = e.ownArray("weight", rowsEach, type);
+  e.loop(e.idx(0), keyCount, values, [&](Value first) {
     e.barrierOfArrays(); // the weights are there, the values before have been
                          // read
     stageValues(first);
     e.barrierOfArrays();
-    Value count = e.minIndex(e.idx(tiles.values), e.sub(keyCount, first));
+    Value count = e.minIndex(values, e.sub(keyCount, first));
     e.loop(e.idx(0), count, 1, [&](Value j) {
       Index key = varying(e.add(first, j));
       eachRow([&](Index r, Index row) {
-        e.store(e.load(scores, {row, key}), weight, r);
+        e.store(e.load(scores, scoreAt(row, key)), weight, r);
       });
-      Index start = e.mulIndex(varying(j), stride);
       eachColumn([&](Index c, Index column) {
-        Value v = e.load(staging, e.addIndex(start, column));
-        e.unrolled(tiles.rowsEach, "r", [&](Index r) {
-          Value o = e.load(output, {r, c});
-          e.store(e.fma(e.load(weight, r), v, o), output, {r, c});
+        Value v = e.load(staging, place(varying(j), paddedColumns, column));
+        e.unrolled(rowsEach, "r", [&](Index r) {
+          Value o = e.load(output, outputAt(r, c));
+          e.store(e.fma(e.load(weight, r), v, o), output, outputAt(r, c));
         });
       });
     });
@@ -46,15 +44,17 @@ void AttentionShader::accumulateValues() {
 }
 
 void AttentionShader::stageValues(Value first) {
-  int64_t count = tiles.paddedColumns();
-  bool whole = features == Dim(count);
+  bool whole = llvm::all_of(tiles.choices, [&](const auto &tile) {
+    return features == Dim(tile.paddedColumns());
+  });
   Value lastColumn = e.sub(e.dim(features), e.idx(1));
   Value lastKey = e.sub(keyCount, e.idx(1));
   // Past the last key or column it is staged again: what comes of it is not
   // read.
-  shareOut(tiles.values * count, [&](Index i) {
-    auto [j, column] = e.divIndex(i, Dim(count));
-    Value key = e.minIndex(e.add(first, j.value), lastKey);
+  shareOut(e.mul(values, paddedColumns), [&](Index i) {
+    Index column = varying(rem(i.value, paddedColumns));
+    Value j = div(i.value, paddedColumns);
+    Value key = e.minIndex(e.add(first, j), lastKey);
     Index from = e.addIndex(column, e.uniform(firstColumn));
     if (!whole)
       from = varying(e.minIndex(from.value, lastColumn));
@@ -89,7 +89,7 @@ void AttentionShader::storeWeight(Value v, Index row, const Indices &place,
 void AttentionShader::finish() {
   if (normalizer == Normalizer::softmax)
     combineRows(sum, ReduceKind::sum, staging);
-  if (areSplit())
+  if (tiles.mayBeSplit)
     e.when(mergeParts(), [&] { finishRows(); });
   else
     finishRows();
@@ -104,7 +104,7 @@ void AttentionShader::finishRows() {
       e.store(select(equal(l, number(0)), number(0), factor), rescale, r);
     });
   storeOutput([&](Index r, Index c, Index) -> Value {
-    Value o = e.load(output, {r, c});
+    Value o = e.load(output, outputAt(r, c));
     if (!isSoftmax)
       return o;
     return arith::MulFOp::create(e.b, o, e.load(rescale, r));
@@ -146,7 +146,7 @@ void AttentionShader::normalizeWeights() {
 void AttentionShader::finishHard() {
   combineBest();
   storeOutput([&](Index r, Index, Index column) {
-    Value best = e.load(bestKey, r);
+    Value best = e.fromInteger(e.load(bestKey, r), true).value;
     return e.branch(
         e.less(best, e.dim(keys)), type,
         [&]() -> SmallVector<Value> {
@@ -161,7 +161,7 @@ void AttentionShader::finishHard() {
   eachKeyBlock([&] {
     eachRow([&](Index r, Index row) {
       Indices place = placeOf(row);
-      Value best = e.load(bestKey, r);
+      Value best = e.fromInteger(e.load(bestKey, r), true).value;
       eachKey([&](Index key) {
         Value isBest = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq,
                                              keyOf(key).value, best);

@@ -16,79 +16,76 @@ void AttentionShader::rawScores() {
 }
 
 void AttentionShader::dotScores() {
-  Buffer dots =
-      e.ownArray("dots", {Dim(tiles.rowsEach), Dim(tiles.keysEach)}, type);
-  auto eachDot = [&](function_ref<void(Index, Index)> body) {
-    e.unrolled(tiles.rowsEach, "r", [&](Index r) {
-      e.unrolled(tiles.keysEach, "c", [&](Index c) { body(r, c); });
-    });
-  };
-  eachDot([&](Index r, Index c) { e.store(number(0), dots, {r, c}); });
-  e.loop(e.idx(0), e.dim(queryDims.back()), tiles.features, [&](Value feature) {
-    stageFeatures(feature);
+  Buffer dots = e.ownArray("dots", e.mul(rowsEach, keysEach), type);
+  e.unrolled(e.mul(rowsEach, keysEach), "i",
+             [&](Index i) { e.store(number(0), dots, i); });
+  e.loop(e.idx(0), e.dim(queryDims.back()), depth, [&](Value feature) {
+    stageFeatures(named(feature, "feature"));
     e.barrierOfArrays();
     multiplyFeatures(dots);
     e.barrierOfArrays();
   });
   eachRow([&](Index own, Index row) {
-    e.unrolled(tiles.keysEach, "c", [&](Index c) {
-      Index key = e.addIndex(x, e.mulIndex(c, Dim(tiles.across)));
-      e.store(e.load(dots, {own, c}), scores, {row, key});
+    e.unrolled(keysEach, "c", [&](Index c) {
+      e.store(e.load(dots, place(own, keysEach, c)), scores,
+              scoreAt(row, place(c, across, x)));
     });
   });
 }
 
 void AttentionShader::stageFeatures(Value feature) {
-  int64_t count = tiles.features, stride = count + 1;
   Value query = op.getQueries().front(), key = op.getKeys().front();
-  Dim depth = queryDims.back();
-  std::optional<int64_t> known = depth.constant();
-  bool whole = known && *known % count == 0;
+  Dim width = queryDims.back();
+  std::optional<int64_t> known = width.constant();
+  bool whole = known && llvm::all_of(tiles.choices, [&](const auto &tile) {
+                 return *known % tile.depth == 0;
+               });
+  Value stride = e.add(depth, e.idx(1));
   // Past the last row its own are staged again, past the last feature zeros.
-  auto stage = [&](int64_t staged, int64_t firstStaged, Value last,
+  auto stage = [&](Value count, Value firstStaged, Value last,
                    function_ref<Value(Index, Index)> read) {
-    shareOut(staged * count, [&](Index i) {
-      auto [row, d] = e.divIndex(i, Dim(count));
+    shareOut(e.mul(count, depth), [&](Index i) {
+      Index row = varying(div(i.value, depth)),
+            d = varying(rem(i.value, depth));
       Index within = varying(e.minIndex(row.value, last));
-      Index at = e.addIndex(d, e.uniform(feature));
-      Value v =
-          whole
-              ? read(within, at)
-              : e.branch(
-                    e.less(at.value, e.dim(depth)), type,
-                    [&]() -> SmallVector<Value> { return {read(within, at)}; },
-                    [&]() -> SmallVector<Value> { return {number(0)}; })[0];
-      Index to = e.addIndex(e.mulIndex(row, Dim(stride)), d);
-      e.store(v, staging, e.addIndex(to, e.uniform(firstStaged)));
+      Index at = plus(d, feature);
+      auto read1 = [&]() -> SmallVector<Value> { return {read(within, at)}; };
+      Value v = whole ? read1()[0]
+                      : e.branch(e.less(at.value, e.dim(width)), type, read1,
+                                 [&]() -> SmallVector<Value> {
+                                   return {number(0)};
+                                 })[0];
+      e.store(v, staging, plus(place(row, stride, d), firstStaged));
     });
   };
   Value scale = number(op.getScale().convertToDouble() *
                        (inBits ? llvm::numbers::log2e : 1));
-  stage(tiles.rowBlock(), 0, e.sub(rows, e.idx(1)), [&](Index row, Index d) {
+  stage(rowBlock, e.idx(0), e.sub(rows, e.idx(1)), [&](Index row, Index d) {
     Value q = e.convert(e.element(query, with(placeOf(row), d)), type);
     return arith::MulFOp::create(e.b, q, scale).getResult();
   });
   Indices keyBatch = groupedBatch(key);
-  stage(tiles.keyBlock(), tiles.rowBlock() * stride, e.sub(keyCount, e.idx(1)),
+  stage(keyBlock, e.mul(rowBlock, stride), e.sub(keyCount, e.idx(1)),
         [&](Index row, Index d) {
           return e.convert(e.element(key, with(keyBatch, keyOf(row), d)), type);
         });
 }
 
 void AttentionShader::multiplyFeatures(const Buffer &dots) {
-  int64_t stride = tiles.features + 1;
-  Buffer q = e.ownArray("q", Dim(tiles.rowsEach), type);
-  e.loop(e.idx(0), e.idx(tiles.features), 1, [&](Value d) {
-    auto staged = [&](Index row, int64_t first) {
-      Index at = e.addIndex(e.mulIndex(row, Dim(stride)), e.uniform(d));
-      return e.load(staging, e.addIndex(at, e.uniform(first)));
-    };
-    eachRow([&](Index own, Index row) { e.store(staged(row, 0), q, own); });
-    e.unrolled(tiles.keysEach, "c", [&](Index c) {
-      Index key = e.addIndex(x, e.mulIndex(c, Dim(tiles.across)));
-      Value k = staged(key, tiles.rowBlock() * stride);
-      e.unrolled(tiles.rowsEach, "r", [&](Index r) {
-        e.store(e.fma(e.load(q, r), k, e.load(dots, {r, c})), dots, {r, c});
+  Value stride = e.add(depth, e.idx(1));
+  Value firstKey = e.mul(rowBlock, stride);
+  Buffer q = e.ownArray("q", rowsEach, type);
+  e.loop(e.idx(0), depth, 1, [&](Value d) {
+    Index at = varying(named(d, "d"));
+    eachRow([&](Index own, Index row) {
+      e.store(e.load(staging, place(row, stride, at)), q, own);
+    });
+    e.unrolled(keysEach, "c", [&](Index c) {
+      Index key = place(place(c, across, x), stride, at);
+      Value k = e.load(staging, plus(key, firstKey));
+      e.unrolled(rowsEach, "r", [&](Index r) {
+        Index dot = place(r, keysEach, c);
+        e.store(e.fma(e.load(q, r), k, e.load(dots, dot)), dots, dot);
       });
     });
   });
@@ -114,7 +111,8 @@ void AttentionShader::regionScores() {
                 return e.element(operand, with(at, u[0]));
               };
         }
-        e.store(e.convert(regionValue(region), type), scores, {row, inBlock});
+        e.store(e.convert(regionValue(region), type), scores,
+                scoreAt(row, inBlock));
       });
     });
   });
@@ -126,7 +124,7 @@ Value AttentionShader::finishedScore(Index row, const Indices &place,
   return e.branch(
       both(isRow(row), isKey(inBlock)), type,
       [&]() -> SmallVector<Value> {
-        Value s = e.load(scores, {row, inBlock});
+        Value s = e.load(scores, scoreAt(row, inBlock));
         Index key = keyOf(inBlock);
         if (!op.getModify().empty())
           s = modified(s, place, key);

@@ -9,66 +9,27 @@
 #ifndef MAPSTO_COMPILER_VULKAN_ATTENTIONSHADER_H
 #define MAPSTO_COMPILER_VULKAN_ATTENTIONSHADER_H
 
-#include "compiler/kernel/AttentionPairs.h"
+#include "compiler/vulkan/AttentionTilings.h"
 
 namespace mapsto {
 
-/// How an attention is cut into workgroups, and a workgroup's work into
-/// invocations. An item is a block of rows against all keys, for a run of the
-/// values' columns: all of them, unless they are too many for registers.
-///
-/// Invocations are a grid, `down` x `across`. Each has its own rows (y, y +
-/// down, ...), of the block's keys its own (x, x + across, ...), and likewise
-/// of the columns.
-struct AttentionTiles : AttentionRows {
-  /// What Vulkan grants everywhere; several workgroups of this size share a
-  /// core and hide each other's waiting.
-  static constexpr int64_t kInvocations = 128, kSharedBytes = 16 << 10;
-
-  Dim blocks; ///< of rows
-  Dim runs;   ///< of columns
-  /// Few rows leave a device idle: several workgroups then share the keys, and
-  /// the last to come merges what they have.
-  Dim splits;
-
-  int64_t across, down;
-  int64_t rowsEach, keysEach, columnsEach;
-  int64_t columns;  ///< of a run
-  int64_t features; ///< of queries and keys, staged at a time
-  int64_t values;   ///< staged at a time
-  int64_t staged;   ///< numbers that the memory for staging holds
-
-  int64_t rowBlock() const { return down * rowsEach; }
-  int64_t keyBlock() const { return across * keysEach; }
-  /// Of a run, up to a multiple of `across`.
-  int64_t paddedColumns() const { return across * columnsEach; }
-
-  /// What one of several workgroups leaves for the merge: of each invocation
-  /// its rows' maxima and sums, and its part of the output.
-  int64_t partSize() const {
-    return kInvocations * rowsEach * (2 + columnsEach);
-  }
-  /// Splits fill a device with so many workgroups, and no more.
-  static constexpr int64_t kWorkgroups = 256;
-  /// Bytes of scratch for each item. It begins with the numbers of workgroups
-  /// that have come, one for each of those that share keys.
-  Dim scratch() const;
-  static constexpr int64_t kCountBytes = kWorkgroups * 4;
-
-  explicit AttentionTiles(AttentionOp op);
-};
-
 class AttentionShader : AttentionPairs {
 public:
-  AttentionShader(KernelEmitter &e, AttentionOp op,
+  AttentionShader(KernelEmitter &e, mlir::func::FuncOp function, AttentionOp op,
                   llvm::ArrayRef<Buffer> results);
 
   /// Every item of the grid.
   void emit();
 
 private:
+  mlir::func::FuncOp function;
   AttentionTiles tiles;
 
+  // The specialisation constants, of AttentionTilings.h, and what follows.
+  mlir::Value down, across, rowsEach, keysEach, columnsEach, depth, values;
+  mlir::Value rowBlock, keyBlock, paddedColumns, invocations;
+  /// Of rows; and workgroups that share their keys.
+  mlir::Value blocks, splits;
   // Of the workgroup.
   Buffer scores; ///< of the block at hand, then its weights
   Buffer staging;
@@ -87,6 +48,7 @@ private:
 
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+  void prepare();
   void allocate();
   void emitItem();
 
@@ -103,7 +65,31 @@ private:
   /// Walks the blocks of keys that some of the rows can see.
   void eachKeyBlock(llvm::function_ref<void()> body);
   /// Shares [0, count) out to the invocations.
-  void shareOut(int64_t count, llvm::function_ref<void(Index)> body);
+  void shareOut(mlir::Value count, llvm::function_ref<void(Index)> body);
+
+  mlir::Value div(mlir::Value x, mlir::Value y) {
+    return mlir::arith::DivUIOp::create(e.b, x, y);
+  }
+  mlir::Value rem(mlir::Value x, mlir::Value y) {
+    return mlir::arith::RemUIOp::create(e.b, x, y);
+  }
+  mlir::Value ceilDiv(mlir::Value x, mlir::Value y) {
+    return div(e.sub(e.add(x, y), e.idx(1)), y);
+  }
+  mlir::Value greatest(mlir::Value x, mlir::Value y) {
+    return mlir::arith::MaxSIOp::create(e.b, x, y);
+  }
+  /// A place in an array of rows that are `stride` long.
+  Index place(Index row, mlir::Value stride, Index column) {
+    return varying(e.add(e.mul(row.value, stride), column.value));
+  }
+  Index scoreAt(Index row, Index key) {
+    return place(row, e.add(keyBlock, e.idx(1)), key);
+  }
+  Index outputAt(Index ownRow, Index ownColumn) {
+    return place(ownRow, columnsEach, ownColumn);
+  }
+  Index plus(Index x, mlir::Value y) { return varying(e.add(x.value, y)); }
 
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no) {
     return mlir::arith::SelectOp::create(e.b, condition, yes, no);
@@ -176,23 +162,24 @@ private:
 
   // Keys that several workgroups share (AttentionSplits.cpp).
 
-  bool areSplit() const { return tiles.splits != Dim(1); }
   /// This workgroup's part of the keys.
   Range ownPart(Range all);
   /// Leaves what this workgroup has; the last to do so gets it all, and true.
   mlir::Value mergeParts();
   void storePart();
   void takeParts();
+  /// A key as it is kept and combined.
+  mlir::Value keyNumber(mlir::Value key) {
+    return mlir::arith::IndexCastOp::create(e.b, e.b.getI32Type(), key);
+  }
   /// Where this invocation's number n of a part lies.
-  Index inPart(mlir::Value part, int64_t n);
+  Index inPart(mlir::Value part, mlir::Value n);
   Buffer parts();
 };
 
-/// Writes an attention as a shader, all items of its grid.
-void emitAttentionShader(KernelEmitter &e, AttentionOp op,
-                         llvm::ArrayRef<Buffer> results);
-/// The workgroups that this takes.
-Dim gridOfAttentionShader(AttentionOp op);
+/// Writes an attention as a shader, and notes the choices of its tiles.
+void emitAttentionShader(KernelEmitter &e, mlir::func::FuncOp function,
+                         AttentionOp op, llvm::ArrayRef<Buffer> results);
 
 } // namespace mapsto
 

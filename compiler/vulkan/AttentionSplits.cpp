@@ -14,64 +14,49 @@ using namespace mlir;
 namespace mapsto {
 
 AttentionShader::Range AttentionShader::ownPart(Range all) {
-  Value splits = e.dim(tiles.splits);
   Value count = e.sub(all.end, all.begin);
   count = arith::MaxSIOp::create(e.b, count, e.idx(0));
   // Whole blocks of keys, but for the last part.
-  Value block = e.mul(splits, e.idx(tiles.keyBlock()));
-  Value length = e.mul(arith::CeilDivSIOp::create(e.b, count, block),
-                       e.idx(tiles.keyBlock()));
+  Value length = e.mul(ceilDiv(count, e.mul(splits, keyBlock)), keyBlock);
   Value begin = e.add(all.begin, e.mul(split, length));
   return {begin, e.minIndex(e.add(begin, length), all.end)};
 }
 
-Buffer AttentionShader::parts() {
-  constexpr int64_t kCounts = AttentionTiles::kCountBytes / sizeof(float);
-  return e.scratchOfDispatch(
-      Dim(kCounts + AttentionTiles::kWorkgroups * tiles.partSize()), type);
-}
+Buffer AttentionShader::parts() { return e.scratchOfDispatch(Dim(), type); }
 
-Index AttentionShader::inPart(Value part, int64_t n) {
-  constexpr int64_t kCounts = AttentionTiles::kCountBytes / sizeof(float);
-  Value first = e.add(e.mul(part, e.idx(tiles.partSize())),
-                      e.idx(kCounts + n * AttentionTiles::kInvocations));
-  return varying(e.add(first, e.invocation()));
+Index AttentionShader::inPart(Value part, Value n) {
+  Value each = e.add(e.mul(rowsEach, e.idx(2)), e.mul(rowsEach, columnsEach));
+  Value first = e.mul(e.add(e.mul(part, each), n), invocations);
+  return varying(
+      e.add(e.add(first, e.invocation()), e.idx(AttentionTiles::kCounts)));
 }
 
 void AttentionShader::storePart() {
   Buffer all = parts();
-  auto at = [&](int64_t array, Index own) {
-    return e.addIndex(inPart(item, array * tiles.rowsEach),
-                      e.mulIndex(own, Dim(AttentionTiles::kInvocations)));
-  };
   eachRow([&](Index r, Index) {
-    e.store(e.load(maximum, r), all, at(0, r));
-    e.store(e.load(sum, r), all, at(1, r));
+    e.store(e.load(maximum, r), all, inPart(item, r.value));
+    e.store(e.load(sum, r), all, inPart(item, e.add(rowsEach, r.value)));
     eachColumn([&](Index c, Index) {
-      Index place = e.addIndex(e.mulIndex(r, Dim(tiles.columnsEach)), c);
-      e.store(e.load(output, {r, c}), all, at(2, place));
+      Value n = e.add(e.mul(rowsEach, e.idx(2)), outputAt(r, c).value);
+      e.store(e.load(output, outputAt(r, c)), all, inPart(item, n));
     });
   });
 }
 
 void AttentionShader::takeParts() {
   Buffer all = parts();
-  Value splits = e.dim(tiles.splits);
   Value first = e.sub(item, split);
   eachRow([&](Index r, Index) {
     e.store(number(-kInfinity), maximum, r);
     e.store(number(0), sum, r);
-    eachColumn([&](Index c, Index) { e.store(number(0), output, {r, c}); });
+    eachColumn(
+        [&](Index c, Index) { e.store(number(0), output, outputAt(r, c)); });
   });
   e.loop(e.idx(0), splits, 1, [&](Value i) {
     Value part = e.add(first, i);
-    auto take = [&](int64_t array, Index own) {
-      return e.load(
-          all, e.addIndex(inPart(part, array * tiles.rowsEach),
-                          e.mulIndex(own, Dim(AttentionTiles::kInvocations))));
-    };
+    auto take = [&](Value n) { return e.load(all, inPart(part, n)); };
     eachRow([&](Index r, Index) {
-      Value before = e.load(maximum, r), other = take(0, r);
+      Value before = e.load(maximum, r), other = take(r.value);
       Value after = e.extreme(ReduceKind::max, other, before);
       Value reference = referenceOf(after);
       Value kept = exponential(arith::SubFOp::create(e.b, before, reference));
@@ -80,10 +65,11 @@ void AttentionShader::takeParts() {
         return e.fma(x, kept, arith::MulFOp::create(e.b, y, added));
       };
       e.store(after, maximum, r);
-      e.store(merge(e.load(sum, r), take(1, r)), sum, r);
+      e.store(merge(e.load(sum, r), take(e.add(rowsEach, r.value))), sum, r);
       eachColumn([&](Index c, Index) {
-        Index place = e.addIndex(e.mulIndex(r, Dim(tiles.columnsEach)), c);
-        e.store(merge(e.load(output, {r, c}), take(2, place)), output, {r, c});
+        Value n = e.add(e.mul(rowsEach, e.idx(2)), outputAt(r, c).value);
+        Value o = merge(e.load(output, outputAt(r, c)), take(n));
+        e.store(o, output, outputAt(r, c));
       });
     });
   });
@@ -91,7 +77,6 @@ void AttentionShader::takeParts() {
 
 Value AttentionShader::mergeParts() {
   Type i1 = e.b.getI1Type(), i32 = e.b.getI32Type();
-  Value splits = e.dim(tiles.splits);
   Buffer come = e.sharedArray("come", Dim(1), i32);
   Index only = varying(e.idx(0));
   return e.branch(
@@ -101,8 +86,7 @@ Value AttentionShader::mergeParts() {
         e.barrier();
         Value isFirst = e.less(e.invocation(), e.idx(1));
         e.when(isFirst, [&] {
-          Buffer counts =
-              e.scratchOfDispatch(Dim(AttentionTiles::kWorkgroups), i32);
+          Buffer counts = e.scratchOfDispatch(Dim(), i32);
           Value block = arith::DivUIOp::create(e.b, item, splits);
           Value before = memref::AtomicRMWOp::create(
               e.b, arith::AtomicRMWKind::addi, e.constant(i32, 1),

@@ -20,128 +20,91 @@
 #include "compiler/vulkan/AttentionShader.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace mapsto {
 
-/// So many parts of `whole`, of at most `most` each, that they are alike.
-static int64_t evenPart(int64_t whole, int64_t most) {
-  return llvm::divideCeil(whole, llvm::divideCeil(whole, most));
-}
-
-AttentionTiles::AttentionTiles(AttentionOp op)
-    : AttentionRows(op, /*leastHeads=*/1) {
-  constexpr int64_t kDown = 16, kRowsEach = 4, kLeastKeys = 32;
-  // Of an invocation's registers so many hold its part of the output.
-  constexpr int64_t kOutputs = 64, kMostColumns = 256, kUsualColumns = 64;
-  constexpr int64_t kMostFeatures = 32;
-  Type element = elementTypeOf(op.getQueries().front());
-  int64_t bytes =
-      KernelEmitter::accumulatorType(element).getIntOrFloatBitWidth() / 8;
-
-  Dim width = dimsOf(op.getValue()).back();
-  int64_t most = std::max<int64_t>(width.constant().value_or(kUsualColumns), 1);
-  columns = evenPart(most, kMostColumns);
-  runs = Dim::max(Dim::ceilDiv(width, Dim(columns)), Dim(1));
-
-  int64_t fewest = rows.constant().value_or(kDown * kRowsEach);
-  down = std::clamp<int64_t>(llvm::PowerOf2Ceil(fewest), 1, kDown);
-  across = kInvocations / down;
-  keysEach = std::max<int64_t>(kLeastKeys / across, 1);
-  columnsEach = llvm::divideCeil(columns, across);
-  rowsEach = std::clamp<int64_t>(llvm::divideCeil(fewest, down), 1, kRowsEach);
-  auto scoreBytes = [&] { return rowBlock() * (keyBlock() + 1) * bytes; };
-  while (rowsEach > 1 && (rowsEach * columnsEach > kOutputs ||
-                          scoreBytes() > kSharedBytes * 5 / 8))
-    --rowsEach;
-  blocks = Dim::ceilDiv(rows, Dim(rowBlock()));
-
-  constexpr int64_t kSplitKeys = 256; // at least, for each workgroup
-  Dim keys = dimsOf(op.getValue()).end()[-2];
-  splits = 1;
-  bool canMerge = op.getNormalizer() == Normalizer::softmax &&
-                  !op.getWeights() && bytes == 4;
-  if (canMerge && keys.constant().value_or(kSplitKeys + 1) > kSplitKeys) {
-    Dim items = numElements(heads) * blocks * runs;
-    Dim idle = Dim::floorDiv(Dim(kWorkgroups), Dim::max(items, Dim(1)));
-    splits =
-        Dim::max(Dim::min(Dim::ceilDiv(keys, Dim(kSplitKeys)), idle), Dim(1));
-  }
-
-  // What is combined over the whole workgroup, and hard's keys, have memory of
-  // their own.
-  int64_t reserved = kInvocations * (bytes + 4);
-  if (op.getNormalizer() == Normalizer::hard)
-    reserved += rowBlock() * (across + 1) * 4;
-  staged = (kSharedBytes - reserved - scoreBytes()) / bytes;
-  features = std::min(kMostFeatures, staged / (rowBlock() + keyBlock()) - 1);
-  if (auto known = dimsOf(op.getQueries().front()).back().constant())
-    features = evenPart(std::max<int64_t>(*known, 1), features);
-  values = evenPart(keyBlock(), std::min(keyBlock(), staged / paddedColumns()));
-}
-
-Dim AttentionTiles::scratch() const {
-  if (splits == Dim(1))
-    return 0;
-  return Dim::min(splits - Dim(1), Dim(1)) *
-         Dim(kCountBytes + partSize() * int64_t(sizeof(float)));
-}
-
-AttentionShader::AttentionShader(KernelEmitter &e, AttentionOp op,
-                                 ArrayRef<Buffer> results)
+AttentionShader::AttentionShader(KernelEmitter &e, func::FuncOp function,
+                                 AttentionOp op, ArrayRef<Buffer> results)
     : AttentionPairs(e, op, results, AttentionRows(op, /*leastHeads=*/1)),
-      tiles(op) {}
+      function(function), tiles(op) {}
+
+void AttentionShader::prepare() {
+  down = addConstant(function, "down");
+  across = addConstant(function, "across");
+  rowsEach = addConstant(function, "rowsEach");
+  keysEach = addConstant(function, "keysEach");
+  columnsEach = addConstant(function, "columnsEach");
+  depth = addConstant(function, "depth");
+  values = addConstant(function, "values");
+  Value staged = addConstant(function, "staged");
+  rowBlock = named(e.mul(down, rowsEach), "rowBlock");
+  keyBlock = named(e.mul(across, keysEach), "keyBlock");
+  paddedColumns = named(e.mul(across, columnsEach), "paddedColumns");
+  invocations = named(e.mul(down, across), "invocations");
+  staging = e.sharedArray("staging", staged, type);
+  allocate();
+
+  blocks = named(ceilDiv(e.dim(tiles.rows), rowBlock), "blocks");
+  splits = e.idx(1);
+  if (tiles.mayBeSplit) {
+    Value whole = e.mul(e.dim(numElements(tiles.heads) * tiles.runs), blocks);
+    Value idle =
+        div(e.idx(AttentionTiles::kWorkgroups), greatest(whole, e.idx(1)));
+    Value most = e.dim(Dim::ceilDiv(keys, Dim(AttentionTiles::kSplitKeys)));
+    splits = named(greatest(e.minIndex(most, idle), e.idx(1)), "splits");
+  }
+  y = varying(named(div(e.invocation(), across), "y"));
+  x = varying(named(rem(e.invocation(), across), "x"));
+}
 
 void AttentionShader::allocate() {
-  Dim ownRows(tiles.rowsEach);
-  scores = e.sharedArray(
-      "scores", {Dim(tiles.rowBlock()), Dim(tiles.keyBlock() + 1)}, type);
-  staging = e.sharedArray("staging", Dim(tiles.staged), type);
-  maximum = e.ownArray("highest", ownRows, type);
-  output = e.ownArray("weighted", {ownRows, Dim(tiles.columnsEach)}, type);
+  scores =
+      e.sharedArray("scores", e.mul(rowBlock, e.add(keyBlock, e.idx(1))), type);
+  maximum = e.ownArray("highest", rowsEach, type);
+  output = e.ownArray("weighted", e.mul(rowsEach, columnsEach), type);
   if (normalizer == Normalizer::softmax) {
-    sum = e.ownArray("total", ownRows, type);
-    rescale = e.ownArray("rescale", ownRows, type);
+    sum = e.ownArray("total", rowsEach, type);
+    rescale = e.ownArray("rescale", rowsEach, type);
   }
   if (normalizer == Normalizer::hard) {
-    Type index = e.b.getIndexType();
-    bestKey = e.ownArray("best", ownRows, index);
-    sharedKeys = e.sharedArray(
-        "sharedKeys", {Dim(tiles.rowBlock()), Dim(tiles.across + 1)}, index);
+    Type i32 = e.b.getI32Type();
+    bestKey = e.ownArray("best", rowsEach, i32);
+    sharedKeys = e.sharedArray("sharedKeys",
+                               e.mul(rowBlock, e.add(across, e.idx(1))), i32);
   }
   if (normalizer == Normalizer::sparsemax) {
-    threshold = e.ownArray("threshold", ownRows, type);
-    above = e.ownArray("above", ownRows, type);
-    mass = e.ownArray("mass", ownRows, type);
+    threshold = e.ownArray("threshold", rowsEach, type);
+    above = e.ownArray("above", rowsEach, type);
+    mass = e.ownArray("mass", rowsEach, type);
   }
 }
 
 void AttentionShader::emit() {
-  allocate();
-  auto [own, along] = e.divIndex(varying(e.invocation()), Dim(tiles.across));
-  y = own, x = along;
+  prepare();
   Value first = gpu::BlockIdOp::create(e.b, gpu::Dimension::x);
   Value groups = gpu::GridDimOp::create(e.b, gpu::Dimension::x);
-  e.loop(first, e.dim(gridOfAttentionShader(op)), groups, [&](Value i) {
-    item = i;
+  Value items = e.mul(e.dim(numElements(tiles.heads) * tiles.runs),
+                      e.mul(blocks, splits));
+  e.loop(first, items, groups, [&](Value i) {
+    item = named(i, "item");
     emitItem();
   });
 }
 
 void AttentionShader::emitItem() {
-  Dims items = tiles.heads;
-  items.append({tiles.blocks, tiles.runs, tiles.splits});
-  Indices at = e.delinearize(e.uniform(item), items);
-  split = at.pop_back_val().value;
-  Index run = at.pop_back_val();
+  // The parts of a block's keys are neighbours, then its runs of columns.
+  Value rest = div(item, splits);
+  split = rem(item, splits);
+  auto [upToBlock, run] = e.divIndex(e.uniform(rest), tiles.runs);
+  Value block = rem(upToBlock.value, blocks);
+  batch = e.delinearize(e.uniform(div(upToBlock.value, blocks)), tiles.heads);
   firstColumn = e.mulIndex(run, Dim(tiles.columns)).value;
   isFirstRun = e.less(run.value, e.idx(1));
-  firstRow = e.mulIndex(at.pop_back_val(), Dim(tiles.rowBlock())).value;
+  firstRow = named(e.mul(block, rowBlock), "firstRow");
   rows =
-      e.minIndex(e.idx(tiles.rowBlock()), e.sub(e.dim(tiles.rows), firstRow));
-  batch = at;
+      named(e.minIndex(rowBlock, e.sub(e.dim(tiles.rows), firstRow)), "rows");
   valueBatch = groupedBatch(op.getValue());
 
   eachRow([&](Index own, Index) {
@@ -149,13 +112,13 @@ void AttentionShader::emitItem() {
     if (normalizer == Normalizer::softmax)
       e.store(number(0), sum, own);
     if (normalizer == Normalizer::hard)
-      e.store(e.idx(-1), bestKey, own);
+      e.store(e.constant(e.b.getI32Type(), -1), bestKey, own);
     eachColumn([&](Index ownColumn, Index) {
-      e.store(number(0), output, {own, ownColumn});
+      e.store(number(0), output, outputAt(own, ownColumn));
     });
   });
   range = visibleKeys();
-  if (areSplit())
+  if (tiles.mayBeSplit)
     range = ownPart(range);
   if (normalizer == Normalizer::sparsemax)
     findThresholds();
@@ -183,54 +146,49 @@ void AttentionShader::emitItem() {
 }
 
 void AttentionShader::eachRow(function_ref<void(Index, Index)> body) {
-  e.unrolled(tiles.rowsEach, "r", [&](Index own) {
-    body(own, e.addIndex(y, e.mulIndex(own, Dim(tiles.down))));
-  });
+  e.unrolled(rowsEach, "r", [&](Index own) { body(own, place(own, down, y)); });
 }
 
 Value AttentionShader::eachKey(Value init,
                                function_ref<Value(Index, Value)> body) {
-  return e.loop(e.idx(0), e.idx(tiles.keysEach), 1, init,
+  return e.loop(e.idx(0), keysEach, 1, init,
                 [&](Value c, ValueRange carried) -> SmallVector<Value> {
-                  Index key =
-                      e.addIndex(x, e.mulIndex(varying(c), Dim(tiles.across)));
-                  return {body(key, carried[0])};
+                  return {body(place(varying(c), across, x), carried[0])};
                 })[0];
 }
 
 void AttentionShader::eachKey(function_ref<void(Index)> body) {
-  e.loop(e.idx(0), e.idx(tiles.keysEach), 1, [&](Value c) {
-    body(e.addIndex(x, e.mulIndex(varying(c), Dim(tiles.across))));
-  });
+  e.loop(e.idx(0), keysEach, 1,
+         [&](Value c) { body(place(varying(c), across, x)); });
 }
 
 void AttentionShader::eachColumn(function_ref<void(Index, Index)> body) {
-  e.unrolled(tiles.columnsEach, "c", [&](Index own) {
-    body(own, e.addIndex(x, e.mulIndex(own, Dim(tiles.across))));
-  });
+  e.unrolled(columnsEach, "c",
+             [&](Index own) { body(own, place(own, across, x)); });
 }
 
 void AttentionShader::eachKeyBlock(function_ref<void()> body) {
-  e.loop(range.begin, range.end, tiles.keyBlock(), [&](Value key) {
-    firstKey = key;
-    keyCount = e.minIndex(e.idx(tiles.keyBlock()), e.sub(range.end, key));
+  e.loop(range.begin, range.end, keyBlock, [&](Value key) {
+    firstKey = named(key, "firstKey");
+    keyCount = named(e.minIndex(keyBlock, e.sub(range.end, key)), "keyCount");
     body();
   });
 }
 
-void AttentionShader::shareOut(int64_t count, function_ref<void(Index)> body) {
-  e.loop(e.invocation(), e.idx(count), AttentionTiles::kInvocations,
+void AttentionShader::shareOut(Value count, function_ref<void(Index)> body) {
+  e.loop(e.invocation(), count, invocations,
          [&](Value i) { body(varying(i)); });
 }
 
-Dim gridOfAttentionShader(AttentionOp op) {
+void emitAttentionShader(KernelEmitter &e, func::FuncOp function,
+                         AttentionOp op, ArrayRef<Buffer> results) {
   AttentionTiles tiles(op);
-  return numElements(tiles.heads) * tiles.blocks * tiles.runs * tiles.splits;
-}
-
-void emitAttentionShader(KernelEmitter &e, AttentionOp op,
-                         ArrayRef<Buffer> results) {
-  AttentionShader(e, op, results).emit();
+  AttentionShader(e, function, op, results).emit();
+  setTilings(function, tiles.tilings());
+  if (tiles.mayBeSplit)
+    function->setAttr(kClearedAttr,
+                      e.b.getI64IntegerAttr(AttentionTiles::kCounts * 4));
+  e.scratchBytes += tiles.scratch();
 }
 
 } // namespace mapsto

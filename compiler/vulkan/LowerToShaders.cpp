@@ -62,7 +62,7 @@ Dim itemsOf(const Group &group, const Machine &machine) {
   if (auto cumulative = dyn_cast_or_null<CumulativeOp>(group.anchor))
     return linesOf(cumulative);
   if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
-    return gridOfAttentionShader(attention);
+    return AttentionTiles(attention).tilings().back().items;
   if (isIndexedShader(group))
     return itemsOfIndexed(group);
   if (hasItemPerInvocation(group))
@@ -77,8 +77,6 @@ std::optional<int64_t> workgroupSizeOf(const Group &group,
     return workgroupOfScan(scan, machine);
   if (group.kind == KernelKind::cumulative && !hasItemPerInvocation(group))
     return kLineInvocations;
-  if (group.kind == KernelKind::attention)
-    return AttentionTiles::kInvocations;
   return std::nullopt;
 }
 
@@ -181,7 +179,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     auto attention = dyn_cast_or_null<AttentionOp>(group.anchor);
     bool perInvocation = hasItemPerInvocation(group);
     if (attention)
-      emitAttentionShader(e, attention, results);
+      emitAttentionShader(e, function, attention, results);
     else if (group.kind == KernelKind::matmul)
       emitMatmulShader(e, function, group, results);
     else if (perInvocation)
@@ -194,12 +192,6 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
 
     for (NamedAttribute attr : kernel->getDiscardableAttrs())
       function->setAttr(attr.getName(), attr.getValue());
-    if (attention) {
-      AttentionTiles tiles(attention);
-      e.scratchBytes += tiles.scratch();
-      if (tiles.splits != Dim(1))
-        function->setAttr(kClearedAttr, b.getI64IntegerAttr(tiles.kCountBytes));
-    }
     function->setAttr(kGridAttr,
                       b.getStringAttr(itemsOf(group, machine).str()));
     function->setAttr(

@@ -3,6 +3,7 @@ list(APPEND compiler_sources
   vulkan/AttentionOutput.cpp
   vulkan/AttentionScores.cpp
   vulkan/AttentionSplits.cpp
+  vulkan/AttentionTilings.cpp
   vulkan/BufferNames.cpp
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp

@@ -72,6 +72,8 @@ private:
   uint32_t tilingOf(const StepRecord &step) const {
     return program->tilingFor(step.kernel, session->symbols.data());
   }
+  /// What a launch shares out to workgroups or invocations.
+  mapsto_status itemsOf(const StepRecord &step, int64_t &items);
   /// Workgroups that a launch is given, 0 if it has no items.
   mapsto_status workgroupsOf(const StepRecord &step, int64_t &groups);
   /// A size of a kernel, which a shader counts in 32 bits.

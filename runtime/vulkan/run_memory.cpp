@@ -151,9 +151,8 @@ mapsto_status Run::placeScratch() {
     if (shader.scratchExpr == kNone)
       continue;
     int64_t groups, bytes;
-    if (mapsto_status status = shader.clearedBytes
-                                   ? sizeOf(step, shader.itemsExpr, groups)
-                                   : workgroupsOf(step, groups))
+    if (mapsto_status status = shader.clearedBytes ? itemsOf(step, groups)
+                                                   : workgroupsOf(step, groups))
       return status;
     if (mapsto_status status = sizeOf(step, shader.scratchExpr, bytes))
       return status;

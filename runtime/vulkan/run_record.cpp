@@ -106,15 +106,20 @@ mapsto_status Run::sizeOf(const StepRecord &step, uint32_t expr, int64_t &to) {
       m.text(m.exprs[expr].text), m.text(m.kernels[step.kernel].symbol));
 }
 
-mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
+mapsto_status Run::itemsOf(const StepRecord &step, int64_t &items) {
   const Manifest &m = session->manifest();
-  const ShaderRecord &shader = m.shaders[step.kernel];
   uint32_t tiling = tilingOf(step);
-  uint32_t items =
-      tiling == kNone ? shader.itemsExpr : m.tilings[tiling].itemsExpr;
-  if (mapsto_status status = sizeOf(step, items, groups))
+  return sizeOf(step,
+                tiling == kNone ? m.shaders[step.kernel].itemsExpr
+                                : m.tilings[tiling].itemsExpr,
+                items);
+}
+
+mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
+  const ShaderRecord &shader = session->manifest().shaders[step.kernel];
+  if (mapsto_status status = itemsOf(step, groups))
     return status;
-  int64_t size = program->workgroupSize(step.kernel, tiling);
+  int64_t size = program->workgroupSize(step.kernel, tilingOf(step));
   if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
     groups = (groups + size - 1) / size;
   // A shader walks on where there are more items than it is given workgroups.
