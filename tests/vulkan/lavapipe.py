@@ -15,13 +15,14 @@ LEAST_LIMITS = {"MAPSTO_VULKAN_LIMITS": "subgroups=0,shared=16384,invocations=12
 
 
 def environment():
-    """What a process needs to run on lavapipe alone, under validation."""
+    """What a process needs to run on lavapipe alone, under validation; with
+    MAPSTO_TEST_DRIVER=any on whatever devices the machine has (tools/bench-gpu)."""
     drivers = [driver for folder in DRIVERS for driver in sorted(folder.glob("lvp_icd*.json"))]
     if not drivers or not any(layer.exists() for layer in LAYERS):
         raise SystemExit("lavapipe or the Vulkan validation layer is not installed: tools/setup does that")
     build = os.environ.get("MAPSTO_BUILD", ".")
-    return {
-        "VK_ICD_FILENAMES": str(drivers[0]),
+    chosen = {} if os.environ.get("MAPSTO_TEST_DRIVER") == "any" else {"VK_ICD_FILENAMES": str(drivers[0])}
+    return chosen | {
         "VK_INSTANCE_LAYERS": "VK_LAYER_KHRONOS_validation",
         "VK_LAYER_SETTINGS_PATH": str(HERE),
         # Compiled shaders stay between tests.
