@@ -12,9 +12,12 @@ list(APPEND compiler_sources
   vulkan/EmitIndexed.cpp
   vulkan/EmitMatmul.cpp
   vulkan/EmitScan.cpp
+  vulkan/GlslComparisons.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslFunctions.cpp
+  vulkan/GlslNames.cpp
   vulkan/GlslPrinter.cpp
+  vulkan/GlslTypes.cpp
   vulkan/LowerToShaders.cpp
   vulkan/MatmulTilings.cpp
   vulkan/OutlineMath.cpp
