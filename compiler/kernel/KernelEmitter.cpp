@@ -48,7 +48,8 @@ Index KernelEmitter::linear(const Buffer &buffer, ArrayRef<Index> indices) {
   Index position = buffer.offset ? uniform(buffer.offset) : Index{};
   // A walk over a buffer of the same sizes needs no arithmetic.
   auto same = [](Index x, Index y) { return x.value == y.value; };
-  if (machine.lanesAreInvocations && delinearized.dims == buffer.dims &&
+  if (machine.lanesAreInvocations && !indices.empty() &&
+      delinearized.dims == buffer.dims &&
       llvm::equal(delinearized.indices, indices, same))
     return position.value ? addIndex(position, delinearized.linear)
                           : delinearized.linear;

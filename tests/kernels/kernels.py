@@ -12,6 +12,10 @@ Each is compiled once for each of these and tried at random sizes (see `mapsto v
 With its weights stored in fewer bits where a line says so:
 
     // Quantize: f16 int8
+
+A line says of what shaders cannot do; the compiler has to say it then:
+
+    // Not on Vulkan: of f64 is not in GLSL
 """
 import os
 import platform
@@ -27,23 +31,30 @@ TRIALS = 4
 TRIALS_ON_VULKAN = 2
 
 
+class Model:
+    """A model of a file and what the lines above it say."""
+
+    def __init__(self):
+        self.name = self.sizes = self.refused = None
+        self.formats = [None]
+
+
 def models(path):
-    """Yields (model or None, sizes or None, format of the weights or None)."""
     text = open(path, encoding="utf-8").read()
-    if path.endswith(".mlir"):
-        found = re.search(r"^// Sizes: (.*)$", text, re.M)
-        yield None, found and found.group(1), None
-        return
-    sizes, formats = None, [None]
+    model = Model()
     for line in text.splitlines():
         if line.startswith("// Sizes: "):
-            sizes = line.removeprefix("// Sizes: ")
+            model.sizes = line.removeprefix("// Sizes: ")
         elif line.startswith("// Quantize: "):
-            formats = line.removeprefix("// Quantize: ").split()
+            model.formats = line.removeprefix("// Quantize: ").split()
+        elif line.startswith("// Not on Vulkan: "):
+            model.refused = line.removeprefix("// Not on Vulkan: ")
         elif found := re.match(r"model (\w+)", line):
-            for weights in formats:
-                yield found.group(1), sizes, weights
-            sizes, formats = None, [None]
+            model.name = found.group(1)
+            yield model
+            model = Model()
+    if path.endswith(".mlir"):
+        yield model
 
 
 def targets(on_vulkan):
@@ -59,23 +70,31 @@ def targets(on_vulkan):
         yield ["--cpu", cpu, "--trials", str(TRIALS)], {}
 
 
+def verify(path, model, weights, seed, options, variables):
+    """Whether it agrees, or is refused as it should be."""
+    command = [os.environ["MAPSTO"], "verify", path, *options, "--seed", str(seed)]
+    for option, value in (("--model", model.name), ("--sizes", model.sizes), ("--quantize", weights)):
+        if value:
+            command += [option, value]
+    run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
+    print(run.stdout, end="")
+    if variables and model.refused:
+        good = run.returncode > 0 and model.refused in run.stderr
+    else:
+        good = run.returncode == 0
+    if good and not (variables and lavapipe.messages(run.stdout + run.stderr)):
+        return True
+    print(f"FAILED ({run.returncode}): {' '.join(command)}\n{run.stderr}")
+    return False
+
+
 def main():
     path, *device = sys.argv[1:]
     failures = 0
-    for model, sizes, weights in models(path):
-        for seed, (options, variables) in enumerate(targets(device == ["vulkan"]), 1):
-            command = [os.environ["MAPSTO"], "verify", path, *options, "--seed", str(seed)]
-            if model:
-                command += ["--model", model]
-            if sizes:
-                command += ["--sizes", sizes]
-            if weights:
-                command += ["--quantize", weights]
-            run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
-            print(run.stdout, end="")
-            if run.returncode or (variables and lavapipe.messages(run.stdout + run.stderr)):
-                failures += 1
-                print(f"FAILED ({run.returncode}): {' '.join(command)}\n{run.stderr}")
+    for model in models(path):
+        for weights in model.formats:
+            for seed, (options, variables) in enumerate(targets(device == ["vulkan"]), 1):
+                failures += not verify(path, model, weights, seed, options, variables)
     sys.exit(failures != 0)
 
 
