@@ -211,7 +211,18 @@ GlslExpression GlslPrinter::expression(Operation *op) {
           [&](auto) { return binary("-", Binding::Additive, op); })
       .Case<arith::MulFOp, arith::MulIOp>(
           [&](auto) { return binary("*", Binding::Multiplicative, op); })
-      .Case<arith::DivFOp, arith::DivSIOp, arith::DivUIOp>(
+      .Case([&](arith::DivFOp div) -> GlslExpression {
+        APFloat by(0.0);
+        if (!matchPattern(div.getRhs(), m_ConstantFloat(&by)) || !by.isZero())
+          return binary("/", Binding::Multiplicative, op);
+        // Drivers may give anything for x / 0; x * infinity they keep.
+        auto infinity = FloatAttr::get(
+            div.getType(), APFloat::getInf(by.getSemantics(), by.isNegative()));
+        return {operand(div.getLhs(), Binding::Multiplicative) + " * " +
+                    constant(infinity).text,
+                Binding::Multiplicative};
+      })
+      .Case<arith::DivSIOp, arith::DivUIOp>(
           [&](auto) { return binary("/", Binding::Multiplicative, op); })
       .Case<arith::RemUIOp>(
           [&](auto) { return binary("%", Binding::Multiplicative, op); })

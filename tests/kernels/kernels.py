@@ -28,7 +28,9 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "vulkan"))
 import lavapipe  # noqa: E402
 
 TRIALS = 4
-TRIALS_ON_VULKAN = 2
+# lavapipe takes its time: fewer and smaller.
+TRIALS_ON_VULKAN = 1
+LARGEST_ON_VULKAN = 130
 
 
 class Model:
@@ -73,7 +75,11 @@ def targets(on_vulkan):
 def verify(path, model, weights, seed, options, variables):
     """Whether it agrees, or is refused as it should be."""
     command = [os.environ["MAPSTO"], "verify", path, *options, "--seed", str(seed)]
-    for option, value in (("--model", model.name), ("--sizes", model.sizes), ("--quantize", weights)):
+    sizes = model.sizes
+    if sizes and variables:
+        sizes = ";".join(setting for setting in sizes.split(";")
+                         if all(int(size) <= LARGEST_ON_VULKAN for size in re.findall(r"=(\d+)", setting)))
+    for option, value in (("--model", model.name), ("--sizes", sizes), ("--quantize", weights)):
         if value:
             command += [option, value]
     run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
