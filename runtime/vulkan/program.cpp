@@ -49,10 +49,21 @@ bool Program::fits(String &error) const {
       addFeatureNames(error, missing);
       return false;
     }
-    if (shader.sharedBytes > limits.sharedBytes) {
+    // Of its tilings a shader's last asks for least.
+    uint32_t shared = shader.sharedBytes, invocations = 1;
+    if (List t = shader.tilings; t.count) {
+      const TilingRecord &least = m.tilings[t.first + t.count - 1];
+      shared = least.sharedBytes;
+      invocations = least.workgroupSize;
+    }
+    if (shared > limits.sharedBytes) {
       error.addf("`%s` has %llu bytes of shared memory; kernel %s needs %u",
-                 name, (unsigned long long)limits.sharedBytes, kernel,
-                 shader.sharedBytes);
+                 name, (unsigned long long)limits.sharedBytes, kernel, shared);
+      return false;
+    }
+    if (invocations > limits.workgroupInvocations) {
+      error.addf("`%s` has workgroups of %u invocations; kernel %s needs %u",
+                 name, limits.workgroupInvocations, kernel, invocations);
       return false;
     }
     if (shader.pushes.count * sizeof(int32_t) > limits.pushBytes) {
