@@ -59,6 +59,10 @@ def FormKernels : Pass<"mapsto-form-kernels", "::mlir::ModuleOp"> {
   let summary = "Cut the graph into fused kernels and a schedule of launches";
 }
 
+def PlaceSideBySide : Pass<"mapsto-place-side-by-side", "::mlir::ModuleOp"> {
+  let summary = "Put recurrences that do not need each other next to each other in the schedule, to run at once";
+}
+
 def AnnotateCosts : Pass<"mapsto-annotate-costs", "::mlir::ModuleOp"> {
   let summary = "Note each kernel's floating-point operations and bytes, as expressions of the sizes";
 }

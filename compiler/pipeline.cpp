@@ -68,6 +68,7 @@ void mapsto::addKernelPasses(OpPassManager &pm, const Target &target) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createFormKernels());
+  pm.addPass(createPlaceSideBySide());
   pm.addPass(createAnnotateCosts());
 }
 

@@ -503,10 +503,11 @@ def Mapsto_KernelOp : Mapsto_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBloc
 }
 
 def Mapsto_LaunchOp : Mapsto_Op<"launch", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "Runs a kernel";
-  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Mapsto_Tensor>:$inputs);
+  let summary = "Runs a kernel; with `beside`, possibly at once with the launch before it";
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Mapsto_Tensor>:$inputs, UnitAttr:$beside);
   let results = (outs Variadic<Mapsto_Tensor>:$results);
   let assemblyFormat = "$kernel `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";
+  let hasVerifier = 1;
 }
 
 #endif // MAPSTO_DIALECT_OPS

@@ -439,6 +439,25 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+LogicalResult LaunchOp::verify() {
+  // Views of memory may lie between the launches.
+  for (LaunchOp launch = *this; launch.getBeside();) {
+    Operation *before = launch->getPrevNode();
+    while (isa_and_nonnull<ReshapeOp>(before))
+      before = before->getPrevNode();
+    launch = dyn_cast_or_null<LaunchOp>(before);
+    if (!launch)
+      return emitOpError("has no launch beside it");
+    for (Value input : getInputs()) {
+      while (auto reshape = input.getDefiningOp<ReshapeOp>())
+        input = reshape.getX();
+      if (input.getDefiningOp() == launch)
+        return emitOpError("reads a result of a launch beside it");
+    }
+  }
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   // A kernel is a function on buffers once it is loops.
   Operation *symbol = symbols.lookupNearestSymbolFrom(*this, getKernelAttr());

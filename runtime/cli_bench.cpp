@@ -38,6 +38,15 @@ Short duration(double ns) {
   return result;
 }
 
+/// The end of the launches from `first` on that ran side by side.
+size_t endOfBeside(const Array<mapsto_step_time> &steps, size_t first) {
+  int64_t end = steps[first].end_ns;
+  size_t i = first + 1;
+  for (; i < steps.size() && steps[i].start_ns < end; ++i)
+    end = steps[i].end_ns > end ? steps[i].end_ns : end;
+  return i;
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -67,11 +76,17 @@ bool writeTrace(const mapsto_artifact &artifact, const Profile &profile,
   String text;
   text.add("{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n");
   const char *separator = "";
-  for (const mapsto_step_time &step : profile.steps) {
+  size_t track = 1, end = 0;
+  for (size_t i = 0; i < profile.steps.size(); ++i, ++track) {
+    const mapsto_step_time &step = profile.steps[i];
+    if (i == end) {
+      end = endOfBeside(profile.steps, i);
+      track = 1;
+    }
     const KernelRecord &k = m.kernels[uint32_t(step.kernel)];
-    text.addf("%s{\"ph\": \"X\", \"pid\": 1, \"tid\": 1, \"ts\": %.3f, "
+    text.addf("%s{\"ph\": \"X\", \"pid\": 1, \"tid\": %zu, \"ts\": %.3f, "
               "\"dur\": %.3f, \"name\": ",
-              separator, double(step.start_ns - origin) / 1e3,
+              separator, track, double(step.start_ns - origin) / 1e3,
               double(step.end_ns - step.start_ns) / 1e3);
     addJsonText(text, m.text(k.symbol));
     text.add(", \"cat\": ");
@@ -106,6 +121,27 @@ double median(Array<int64_t> &times) {
     return 0;
   qsort(times.data(), times.size(), sizeof(int64_t), compareTimes);
   return double(times[times.size() / 2]);
+}
+
+/// What each launch took of its run's time: those that ran side by side share
+/// theirs.
+void shareTimes(const Array<mapsto_step_time> &steps, Array<int64_t> &times) {
+  auto length = [](const mapsto_step_time &step) {
+    return step.end_ns - step.start_ns;
+  };
+  for (size_t first = 0; first < steps.size();) {
+    size_t end = endOfBeside(steps, first);
+    int64_t from = steps[first].start_ns, to = from, sum = 0;
+    for (size_t i = first; i < end; ++i) {
+      from = steps[i].start_ns < from ? steps[i].start_ns : from;
+      to = steps[i].end_ns > to ? steps[i].end_ns : to;
+      sum += length(steps[i]);
+    }
+    for (; first < end; ++first)
+      times.push(sum ? int64_t(double(length(steps[first])) *
+                               double(to - from) / double(sum))
+                     : 0);
+  }
 }
 
 /// What a kernel does in a run, and in how many nanoseconds.
@@ -170,6 +206,8 @@ struct Bench {
       ends.push(int64_t(profile.steps.size()));
     }
     mapsto_session_on_step(&session, nullptr, nullptr);
+    Array<int64_t> taken; // by each launch
+    shareTimes(profile.steps, taken);
     for (uint32_t k = 0; k < artifact.manifest.kernels.count; ++k) {
       KernelRun kernel{};
       Array<int64_t> times;
@@ -184,7 +222,7 @@ struct Bench {
           ++kernel.calls;
           kernel.flops += double(step.flops);
           kernel.bytes += double(step.bytes);
-          ns += step.end_ns - step.start_ns;
+          ns += taken[size_t(i)];
         }
         times.push(ns);
       }

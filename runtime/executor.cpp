@@ -2,8 +2,7 @@
 
 #include "runtime/busy.h"
 #include "runtime/expr.h"
-#include "runtime/team.h"
-#include "runtime/thread_pool.h"
+#include "runtime/side_by_side.h"
 #include "runtime/waiting.h"
 
 namespace mapsto::runtime {
@@ -19,12 +18,12 @@ alignas(64) char nothing[64];
 
 /// A kernel's launch as the thread pool sees it.
 struct Launch {
-  mapsto_kernel_fn kernel;
-  void *const *buffers;
-  const int64_t *symbols;
-  char *scratch;
-  int64_t scratchBytes;
-  int64_t grid;
+  mapsto_kernel_fn kernel = nullptr;
+  void *const *buffers = nullptr;
+  const int64_t *symbols = nullptr;
+  char *scratch = nullptr;
+  int64_t scratchBytes = 0;
+  int64_t grid = 0;
   std::atomic<int> failed{0}; ///< 1: being filled in, 2: `error` is set
   mapsto_kernel_context error{};
 
@@ -37,10 +36,11 @@ struct Launch {
     launch.note(result);
   }
 
-  static void member(void *context, mapsto_kernel_context *seat) {
+  static void member(void *context, int lane, mapsto_kernel_context *seat) {
     Launch &launch = *static_cast<Launch *>(context);
-    launch.kernel(launch.buffers, launch.symbols, launch.scratch, 0,
-                  launch.grid, seat);
+    launch.kernel(launch.buffers, launch.symbols,
+                  launch.scratch + lane * launch.scratchBytes, 0, launch.grid,
+                  seat);
     launch.note(*seat);
   }
 
@@ -116,27 +116,77 @@ struct Executor {
   //===--- Steps
   //-----------------------------------------------------------===//
 
-  mapsto_status launch(const StepRecord &step) {
-    const KernelSizes &sizes = s.kernelSizes[step.kernel];
-    Launch launch{s.artifact->kernels[step.kernel],
-                  s.operands.data() + step.buffers.first,
-                  s.symbols.data(),
-                  s.scratch.data(),
-                  s.scratchBytes,
-                  sizes.grid};
-    int64_t start = s.onStep ? nanoseconds() : 0;
-    int members = teamFor(sizes, s.threads);
-    int threads = members > 1 ? runTeam(members, Launch::member, &launch)
-                              : parallelFor(sizes.grid, sizes.cost, s.threads,
-                                            Launch::range, &launch);
+  void prepare(const StepRecord &step, Launch &launch) {
+    launch.kernel = s.artifact->kernels[step.kernel];
+    launch.buffers = s.operands.data() + step.buffers.first;
+    launch.symbols = s.symbols.data();
+    launch.scratch = s.scratch.data();
+    launch.scratchBytes = s.scratchBytes;
+    launch.grid = s.kernelSizes[step.kernel].grid;
+  }
+
+  mapsto_status finish(const StepRecord &step, const Launch &launch,
+                       int64_t start, int64_t end, int threads) {
     if (s.onStep) {
-      mapsto_step_time time{step.kernel, start,       nanoseconds(),
+      const KernelSizes &sizes = s.kernelSizes[step.kernel];
+      mapsto_step_time time{step.kernel, start,       end,
                             sizes.flops, sizes.bytes, threads};
       s.onStep(s.onStepUser, &time);
     }
     if (launch.failed.load(std::memory_order_acquire))
       return indexError(s, step.kernel, m.kernels[step.kernel].sites,
                         launch.error);
+    return MAPSTO_OK;
+  }
+
+  mapsto_status launch(const StepRecord &step) {
+    const KernelSizes &sizes = s.kernelSizes[step.kernel];
+    Launch launch;
+    prepare(step, launch);
+    int64_t start = s.onStep ? nanoseconds() : 0;
+    int members = teamFor(sizes, s.threads);
+    int threads = members > 1 ? runTeam(members, Launch::member, &launch)
+                              : parallelFor(sizes.grid, sizes.cost, s.threads,
+                                            Launch::range, &launch);
+    return finish(step, launch, start, s.onStep ? nanoseconds() : 0, threads);
+  }
+
+  /// How many of the threads may do launches [first, first + count) at once; 1:
+  /// one launch after the other.
+  int threadsBeside(uint32_t first, uint32_t count) {
+    double cost = 0;
+    for (uint32_t i = first; i < first + count; ++i) {
+      const KernelSizes &sizes = s.kernelSizes[m.steps[i].kernel];
+      cost += double(sizes.grid) * double(sizes.cost);
+    }
+    return usefulThreads(cost < double(INT64_MAX) ? int64_t(cost) : INT64_MAX,
+                         s.threads);
+  }
+
+  mapsto_status launchBeside(uint32_t first, uint32_t count, int threads) {
+    Launch launches[kMostShares];
+    Share shares[kMostShares];
+    for (uint32_t i = 0; i < count; ++i) {
+      const StepRecord &step = m.steps[first + i];
+      const KernelSizes &sizes = s.kernelSizes[step.kernel];
+      prepare(step, launches[i]);
+      shares[i].range = Launch::range;
+      shares[i].member = Launch::member;
+      shares[i].context = &launches[i];
+      shares[i].items = sizes.grid;
+      shares[i].costPerItem = sizes.cost;
+      shares[i].teamLimit = teamFor(sizes, threads);
+    }
+    int64_t start = s.onStep ? nanoseconds() : 0;
+    runSideBySide(shares, int(count), threads);
+    for (uint32_t i = 0; i < count; ++i) {
+      const Share &share = shares[i];
+      bool ran = share.threads > 0;
+      if (mapsto_status status = finish(
+              m.steps[first + i], launches[i], ran ? share.start.load() : start,
+              ran ? share.end.load() : start, share.threads))
+        return status;
+    }
     return MAPSTO_OK;
   }
 
@@ -181,9 +231,20 @@ struct Executor {
       const StepRecord &step = m.steps[i];
       mapsto_status status = MAPSTO_OK;
       switch (StepKind(step.kind)) {
-      case StepKind::Launch:
-        status = launch(step);
+      case StepKind::Launch: {
+        uint32_t beside = 1;
+        while (beside < kMostShares && i + beside < first + count &&
+               m.steps[i + beside].beside)
+          ++beside;
+        int threads = beside > 1 ? threadsBeside(i, beside) : 1;
+        if (threads > 1) {
+          status = launchBeside(i, beside, threads);
+          i += beside - 1;
+        } else {
+          status = launch(step);
+        }
         break;
+      }
       case StepKind::Loop:
         status = loop(step);
         break;

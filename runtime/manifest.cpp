@@ -259,6 +259,9 @@ struct Checker {
       return "loops are nested too deeply";
     for (uint32_t i = first; i < end; ++i) {
       const StepRecord &s = m.steps[i];
+      if (s.beside && (i == first || StepKind(s.kind) != StepKind::Launch ||
+                       StepKind(m.steps[i - 1].kind) != StepKind::Launch))
+        return "a step runs beside one that is not there";
       if (StepKind(s.kind) != StepKind::Loop)
         continue;
       if (s.firstChild != next || s.childCount > m.steps.count - next)

@@ -215,8 +215,9 @@ struct StepRecord {
   uint32_t countExpr;
   uint32_t stopBuffer, counterBuffer; ///< or kNone
   uint32_t firstChild, childCount;
-  uint32_t zero;
-  List carries; ///< pairs of buffers: from, to
+  uint32_t beside; ///< 1: a launch that may run at once with the launch before
+                   ///< it, and with those that this one is beside; else 0
+  List carries;    ///< pairs of buffers: from, to
 };
 
 /// After the last step `result` is copied over `state`.

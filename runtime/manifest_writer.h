@@ -168,6 +168,7 @@ struct ManifestStep {
   runtime::StepKind kind = runtime::StepKind::Launch;
   uint32_t kernel = kNoId;
   std::vector<uint32_t> buffers; ///< Launch: arguments, results; Copy: from, to
+  bool beside = false; ///< Launch: may run at once with the launch before it
   // Loops.
   uint32_t count = kNoId;
   uint32_t stop = kNoId, counter = kNoId; ///< buffers
@@ -295,7 +296,9 @@ inline void computeLifetimes(ManifestModel &model) {
   uint32_t now = 0;
   auto walk = [&](auto &&self, const std::vector<ManifestStep> &steps) -> void {
     for (const ManifestStep &step : steps) {
-      uint32_t time = now++;
+      // Launches that may run at once share a moment: what one of them reads
+      // or writes is alive while any of them runs.
+      uint32_t time = step.beside ? now - 1 : now++;
       if (step.kind == runtime::StepKind::Loop) {
         Loop loop{time, 0, {}};
         self(self, step.body);
@@ -501,7 +504,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
     }
     steps.push_back({uint32_t(s.kind), s.kernel, list(s.buffers), s.count,
                      s.stop, s.counter, entry.firstChild,
-                     uint32_t(s.body.size()), 0, list(carries)});
+                     uint32_t(s.body.size()), s.beside, list(carries)});
   }
 
   std::vector<WriteBackRecord> writeBacks;

@@ -303,7 +303,8 @@ MAPSTO_API mapsto_status mapsto_session_call(mapsto_session *session,
 
 /*--- What a run costs -------------------------------------------------------*/
 
-/* One launch that has just ended. Times are of a monotonic clock. */
+/* One launch that has just ended. Times are of a monotonic clock; those of
+   launches that ran side by side overlap. */
 typedef struct mapsto_step_time {
   size_t kernel;
   int64_t start_ns, end_ns;

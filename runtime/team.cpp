@@ -35,26 +35,18 @@ template <typename Done> int64_t waitFor(Done done) {
   return nanoseconds() - start;
 }
 
-struct Team {
-  MemberFn fn;
-  void *context;
-  int limit; ///< members at most from the next step on
-  /// Number of the round in the upper half, and below, who is in it: the
-  /// members before `mask`, and whether more may come. Only the caller writes.
-  std::atomic<uint64_t> round{1};
-  std::atomic<int64_t> step{0};
-  std::atomic<int> came{0}; ///< workers
-  int admitted = 1;         ///< members that there ever were; the caller's
-  alignas(64) std::atomic<int> arrived{0};
-};
 constexpr uint64_t kClosed = 1u << 31;
 constexpr uint64_t kMembers = kClosed - 1;
 
+} // namespace
+
 /// What a member's kernel gets, with what is ours behind it.
-struct Seat {
+struct Team::Seat {
   mapsto_kernel_context context{}; // first: a pointer to it is one to the seat
   Team *team = nullptr;
   uint32_t round = 0;
+
+  explicit Seat(Team *team) : team(team) { context.arrive = arrive; }
 
   void take(uint64_t word) {
     int64_t members = int64_t(word & kMembers);
@@ -63,93 +55,104 @@ struct Seat {
     round = uint32_t(word >> 32);
   }
 };
-static_assert(offsetof(Seat, context) == 0);
 
-void lead(Seat &seat, int64_t next) {
-  Team &team = *seat.team;
+void Team::beginStep(Seat &seat, int64_t next) {
   int others = int(seat.context.others);
   int64_t waited = waitFor(
-      [&] { return team.arrived.load(std::memory_order_acquire) == others; });
-  team.arrived.store(0, std::memory_order_relaxed);
+      [&] { return arrived.load(std::memory_order_acquire) == others; });
+  arrived.store(0, std::memory_order_relaxed);
   uint64_t word = (uint64_t(seat.round + 1) << 32) | uint64_t(others + 1);
   if (waited > kTooLong) {
     quietUntil.store(nanoseconds() + kQuiet, std::memory_order_relaxed);
-    team.limit = 1;
+    limit.store(1, std::memory_order_relaxed);
   }
   if (next >= 0) {
-    team.step.store(next, std::memory_order_relaxed);
-    int members = team.came.load(std::memory_order_acquire) + 1;
-    members = members < team.limit ? members : team.limit;
-    team.admitted = team.admitted < members ? members : team.admitted;
+    step.store(next, std::memory_order_relaxed);
+    int most = limit.load(std::memory_order_relaxed);
+    int members = came.load(std::memory_order_acquire) + 1;
+    members = members < most ? members : most;
+    admitted = admitted < members ? members : admitted;
     word = (word & ~kMembers) | uint64_t(members);
-    if (team.limit == 1)
+    if (most == 1)
       word |= kClosed;
   }
   seat.take(word);
-  team.round.store(word, std::memory_order_release);
+  round.store(word, std::memory_order_release);
 }
 
-void follow(Seat &seat) {
-  Team &team = *seat.team;
-  team.arrived.fetch_add(1, std::memory_order_acq_rel);
+void Team::endStep(Seat &seat) {
+  arrived.fetch_add(1, std::memory_order_acq_rel);
   uint64_t word;
   waitFor([&] {
-    word = team.round.load(std::memory_order_acquire);
+    word = round.load(std::memory_order_acquire);
     return uint32_t(word >> 32) != seat.round;
   });
   seat.take(word);
 }
 
-void arrive(mapsto_kernel_context *context, int64_t next) {
+void Team::arrive(mapsto_kernel_context *context, int64_t next) {
+  static_assert(offsetof(Seat, context) == 0);
   Seat &seat = *reinterpret_cast<Seat *>(context);
   if (context->member == 0)
-    lead(seat, next);
+    seat.team->beginStep(seat, next);
   else
-    follow(seat);
+    seat.team->endStep(seat);
 }
 
-/// A worker's time in a team: it waits for a step to begin with, if the caller
-/// takes it in.
-void join(Team &team) {
+void Team::form(MemberFn function, void *itsContext, int members) {
+  fn = function;
+  context = itsContext;
+  limit.store(members, std::memory_order_relaxed);
+}
+
+bool Team::isOpen() const {
+  return !(round.load(std::memory_order_relaxed) & kClosed) &&
+         helpers() + 1 < limit.load(std::memory_order_relaxed);
+}
+
+bool Team::join() {
   if (idleCores() < 0) // other sessions began to run
-    return;
-  Seat seat;
-  seat.team = &team;
-  seat.context.arrive = arrive;
-  seat.context.member = team.came.fetch_add(1, std::memory_order_release) + 1;
+    return false;
+  Seat seat(this);
+  seat.context.member = came.fetch_add(1, std::memory_order_release) + 1;
   uint64_t word;
   waitFor([&] {
-    word = team.round.load(std::memory_order_acquire);
+    word = round.load(std::memory_order_acquire);
     return (word & kClosed) || int64_t(word & kMembers) > seat.context.member;
   });
   seat.take(word);
-  seat.context.step = team.step.load(std::memory_order_relaxed);
+  seat.context.step = step.load(std::memory_order_relaxed);
   if (!seat.context.left)
-    team.fn(team.context, &seat.context);
+    fn(context, lane, &seat.context);
+  return true;
 }
 
-/// The caller's.
-void captain(Team &team) {
-  Seat seat;
-  seat.team = &team;
-  seat.context.arrive = arrive;
-  team.fn(team.context, &seat.context);
-  team.round.store((uint64_t(seat.round + 1) << 32) | kClosed | 1,
-                   std::memory_order_release);
+int Team::lead(int ofLane) {
+  lane = ofLane;
+  Seat seat(this);
+  fn(context, lane, &seat.context);
+  round.store((uint64_t(seat.round + 1) << 32) | kClosed | 1,
+              std::memory_order_release);
+  return admitted;
 }
-
-} // namespace
 
 int runTeam(int members, MemberFn fn, void *context) {
-  Team team{fn, context, members};
+  struct Job {
+    Team team;
+    int took = 1;
+  } job;
+  job.team.form(fn, context, members);
   gather(
       members,
       [](void *context, int lane, int64_t, int64_t) {
-        Team &team = *static_cast<Team *>(context);
-        lane == 0 ? captain(team) : join(team);
+        Job &job = *static_cast<Job *>(context);
+        if (lane == 0)
+          job.took = job.team.lead(lane);
+        else
+          job.team.join();
       },
-      &team);
-  return team.admitted;
+      &job);
+  return job.took;
 }
 
 int teamSize(int threads) {

@@ -67,17 +67,12 @@ void wake(std::atomic<uint32_t> &word, int count) {
 
 /// Claims chunks until none is left.
 void share(Slot &slot, int lane) {
-  // Chunks are alike but for one item: with 22 items on two threads, eight of
-  // two or three leave none idle, where seven of three and a rest would.
-  int64_t least = slot.items / slot.chunks, longer = slot.items % slot.chunks;
-  auto start = [&](int64_t chunk) {
-    return chunk * least + (chunk < longer ? chunk : longer);
-  };
   for (;;) {
     int64_t chunk = slot.next.fetch_add(1, std::memory_order_relaxed);
     if (chunk >= slot.chunks)
       break;
-    slot.fn(slot.context, lane, start(chunk), start(chunk + 1));
+    slot.fn(slot.context, lane, chunkStart(slot.items, slot.chunks, chunk),
+            chunkStart(slot.items, slot.chunks, chunk + 1));
   }
 }
 
@@ -236,6 +231,23 @@ int clampThreads(int threads) {
   return threads < kMaxThreads ? threads : kMaxThreads;
 }
 
+int usefulThreads(int64_t cost, int threads) {
+  int64_t useful = cost / kWorthSharing + 1;
+  return threads < useful ? threads : int(useful);
+}
+
+int64_t chunksOf(int64_t items, int threads) {
+  int64_t chunks = threads * kChunksPerThread;
+  return chunks < items ? chunks : items;
+}
+
+int64_t chunkStart(int64_t items, int64_t chunks, int64_t chunk) {
+  // Chunks are alike but for one item: with 22 items on two threads, eight of
+  // two or three leave none idle, where seven of three and a rest would.
+  int64_t least = items / chunks, longer = items % chunks;
+  return chunk * least + (chunk < longer ? chunk : longer);
+}
+
 int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
                 void *context) {
   if (n <= 0)
@@ -243,9 +255,8 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
   int64_t cost;
   if (__builtin_mul_overflow(n, costPerItem > 0 ? costPerItem : 1, &cost))
     cost = INT64_MAX;
-  int64_t useful = cost / kWorthSharing + 1;
-  int64_t lanes = threads < n ? threads : n;
-  lanes = lanes < useful ? lanes : useful;
+  int64_t lanes = usefulThreads(cost, threads);
+  lanes = lanes < n ? lanes : n;
   Busy busy;
   if (lanes > 1) {
     int most = 1 + spareThreads(threads);
@@ -259,8 +270,7 @@ int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
     insideJob = outer;
     return 1;
   }
-  int64_t chunks = lanes * kChunksPerThread;
-  return runJob(*slot, int(lanes), n, chunks < n ? chunks : n, false, fn,
+  return runJob(*slot, int(lanes), n, chunksOf(n, int(lanes)), false, fn,
                 context);
 }
 

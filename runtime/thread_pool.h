@@ -27,10 +27,17 @@ int availableCores();
 int clampThreads(int threads);
 inline constexpr int kMaxThreads = 256;
 
+/// How many of so many threads are of use for work of `cost` arithmetic
+/// operations: what is too little to share stays on the caller's thread.
+int usefulThreads(int64_t cost, int threads);
+
+/// How many chunks so many items are claimed in, and where one begins.
+int64_t chunksOf(int64_t items, int threads);
+int64_t chunkStart(int64_t items, int64_t chunks, int64_t chunk);
+
 /// Runs fn over [0, n) on up to `threads` threads and returns the number that
-/// took part. `costPerItem` is in arithmetic operations; what is too little to
-/// share stays on the caller's thread. May be called from any thread, also from
-/// within `fn` (then it does not share).
+/// took part. `costPerItem` is in arithmetic operations. May be called from any
+/// thread, also from within `fn` (then it does not share).
 int parallelFor(int64_t n, int64_t costPerItem, int threads, RangeFn fn,
                 void *context);
 

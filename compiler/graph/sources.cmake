@@ -11,6 +11,7 @@ list(APPEND compiler_sources
   graph/MaskBounds.cpp
   graph/NoteSizeChecks.cpp
   graph/PackWeights.cpp
+  graph/PlaceSideBySide.cpp
   graph/QuantizeWeights.cpp
   graph/WidenWeights.cpp
 )

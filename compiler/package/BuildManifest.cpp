@@ -458,6 +458,7 @@ LogicalResult ManifestBuilder::add(LaunchOp op, Steps &steps) {
     used.push_back(*buffer);
   }
   steps.push_back(ManifestStep::launch(*kernel, std::move(used)));
+  steps.back().beside = op.getBeside();
   return success();
 }
 

@@ -208,6 +208,62 @@ TEST(Concurrency, TheLastSessionClosesTheArtifact) {
   }
 }
 
+/// a = x; repeat R { b, c, d = neighbours(a) side by side; a = b }
+ManifestModel besideModel() {
+  ManifestModel m = neighboursModel();
+  m.name = "beside";
+  enum { X, Y, Iterations, Next, Stop, C, D };
+  m.buffers.push_back(m.buffers[Next]);
+  m.buffers.push_back(m.buffers[Next]);
+  std::vector<ManifestStep> &body = m.steps[1].body;
+  body = {ManifestStep::launch(0, {Y, C}), ManifestStep::launch(0, {Y, D}),
+          ManifestStep::launch(0, {Y, Next}),
+          ManifestStep::launch(1, {Next, Stop})};
+  body[1].beside = body[2].beside = true;
+  computeLifetimes(m);
+  return m;
+}
+
+TEST(Concurrency, LaunchesRunSideBySide) {
+  Model m(besideModel(), kKernels);
+  ASSERT_NE(m.artifact, nullptr) << mapsto_last_error();
+  std::vector<mapsto_step_time> steps;
+  mapsto_session_on_step(
+      m.session,
+      [](void *user, const mapsto_step_time *time) {
+        static_cast<std::vector<mapsto_step_time> *>(user)->push_back(*time);
+      },
+      &steps);
+  for (int threads : {1, 2, 3, 4})
+    for (int64_t n : {1, 2, 61, 200})
+      for (int64_t rounds : {0, 1, 7}) {
+        mapsto_session_set_threads(m.session, threads);
+        steps.clear();
+        EXPECT_TRUE(runs(m.session, n, rounds, n)) << threads << " " << n;
+        // Every launch is told of, in the schedule's order.
+        EXPECT_EQ(steps.size() % 4, 0u);
+        for (size_t i = 0; i < steps.size(); ++i) {
+          EXPECT_EQ(steps[i].kernel, i % 4 == 3);
+          EXPECT_LE(steps[i].start_ns, steps[i].end_ns);
+          EXPECT_GE(steps[i].threads, 1);
+          EXPECT_LE(steps[i].threads, threads);
+        }
+      }
+}
+
+TEST(Concurrency, OneOfSeveralFailuresSideBySideIsTold) {
+  Model m(besideModel(), kKernels);
+  for (int threads : {1, 4}) {
+    mapsto_session_set_threads(m.session, threads);
+    std::vector<int64_t> x(64, -5);
+    m.bind(0, MAPSTO_I64, {64}, x.data());
+    mapsto_session_set_dim(m.session, "R", 3);
+    ASSERT_EQ(mapsto_session_run(m.session), MAPSTO_RUN_FAILED);
+    EXPECT_NE(m.error().find("index -5 is out of range"), std::string::npos);
+    EXPECT_TRUE(runs(m.session, 20, 3, 1)); // and goes on
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The pool's own life
 //===----------------------------------------------------------------------===//

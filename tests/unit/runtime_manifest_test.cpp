@@ -162,6 +162,12 @@ TEST(Manifest, EveryDamageIsNamed) {
        [&](Blob &b) {
          b.section<StepRecord>(Section::Steps)->kind = uint32_t(StepKind::Copy);
        }},
+      {"a step runs beside one that is not there",
+       [&](Blob &b) { b.section<StepRecord>(Section::Steps)->beside = 1; }},
+      {"a step runs beside one that is not there",
+       [&](Blob &b) { // a copy
+         b.section<StepRecord>(Section::Steps)[3].beside = 1;
+       }},
       {"the schedule is longer than its steps",
        [&](Blob &b) { header(b)->rootCount = 5; }},
       {"a step is in no schedule", [&](Blob &b) { header(b)->rootCount = 3; }},
@@ -311,6 +317,32 @@ TEST(Lifetimes, WhatALoopNeedsAgainLivesThroughIt) {
   Blob blob(serialize(m));
   Manifest manifest;
   EXPECT_STREQ(blob.open(manifest), nullptr);
+}
+
+TEST(Lifetimes, LaunchesBesideEachOtherShareAMoment) {
+  // 0 -> 1 and 2 -> 3 at once, then 3 -> 4, at the outermost level and in a
+  // loop.
+  for (bool inLoop : {false, true}) {
+    ManifestModel m = arenaModel(5);
+    std::vector<ManifestStep> steps = {ManifestStep::launch(0, {0, 1}),
+                                       ManifestStep::launch(0, {2, 3}),
+                                       ManifestStep::launch(0, {3, 4})};
+    steps[1].beside = true;
+    m.steps = steps;
+    if (inLoop)
+      m.steps = {ManifestStep::loop(m.expr(3), steps)};
+    computeLifetimes(m);
+    for (uint32_t a : {0u, 1u, 2u, 3u})
+      for (uint32_t b : {0u, 1u, 2u, 3u})
+        EXPECT_TRUE(meet(m, a, b)) << a << " " << b;
+    EXPECT_FALSE(meet(m, 1, 4));
+    EXPECT_TRUE(meet(m, 3, 4));
+    Blob blob(serialize(m));
+    Manifest manifest;
+    ASSERT_STREQ(blob.open(manifest), nullptr);
+    EXPECT_EQ(manifest.steps[inLoop + 1].beside, 1u);
+    EXPECT_EQ(manifest.steps[inLoop + 2].beside, 0u);
+  }
 }
 
 TEST(Lifetimes, AliasesAndWriteBacksKeepTheirBuffer) {

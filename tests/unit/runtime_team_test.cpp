@@ -1,9 +1,9 @@
-#include "runtime/team.h"
-#include "runtime/thread_pool.h"
+#include "runtime/side_by_side.h"
 
 #include <atomic>
 #include <chrono>
 #include <gtest/gtest.h>
+#include <list>
 #include <thread>
 #include <vector>
 
@@ -28,7 +28,7 @@ struct Ring {
       c.assign(kCells, 0);
   }
 
-  static void run(void *context, mapsto_kernel_context *seat) {
+  static void run(void *context, int, mapsto_kernel_context *seat) {
     Ring &ring = *static_cast<Ring *>(context);
     auto arrive = [&](int64_t next) {
       if (seat->arrive)
@@ -70,7 +70,7 @@ struct Ring {
 std::vector<int64_t> alone(int64_t steps) {
   Ring ring(steps);
   mapsto_kernel_context context{};
-  Ring::run(&ring, &context);
+  Ring::run(&ring, 0, &context);
   return ring.result();
 }
 
@@ -144,6 +144,111 @@ TEST(Team, NestedAndManyAtOnce) {
   for (std::thread &caller : callers)
     caller.join();
   EXPECT_EQ(good, 12);
+}
+
+//===----------------------------------------------------------------------===//
+// Side by side
+//===----------------------------------------------------------------------===//
+
+/// A grid whose items are done once each, some time apart from each other.
+struct Grid {
+  std::vector<int> done;
+  explicit Grid(int64_t items) : done(size_t(items)) {}
+  static void range(void *context, int, int64_t begin, int64_t end) {
+    Grid &grid = *static_cast<Grid *>(context);
+    for (int64_t i = begin; i < end; ++i)
+      ++grid.done[size_t(i)];
+  }
+};
+
+struct Alone {
+  static void range(void *context, int lane, int64_t, int64_t) {
+    mapsto_kernel_context seat{};
+    Ring::run(context, lane, &seat);
+  }
+};
+
+TEST(SideBySide, EveryItemAndStepIsDoneOnce) {
+  // Recurrences of unlike length with and without a team, grids of none, one
+  // and many items, in all numbers.
+  for (int threads : {1, 2, 3, 4, 7})
+    for (int64_t steps : {0, 1, 7, 1009})
+      for (int count = 1; count <= kMostShares; ++count) {
+        std::list<Ring> rings;
+        std::list<Grid> grids;
+        Share shares[kMostShares];
+        for (int i = 0; i < count; ++i) {
+          Share &share = shares[i];
+          share.costPerItem = i;
+          if (i % 3 == 2) {
+            grids.emplace_back(std::vector<int64_t>{0, 1, 61}[size_t(i / 3)]);
+            share.range = Grid::range;
+            share.context = &grids.back();
+            share.items = int64_t(grids.back().done.size());
+            continue;
+          }
+          rings.emplace_back(steps * (i + 1));
+          share.range = Alone::range;
+          share.member = Ring::run;
+          share.context = &rings.back();
+          share.items = 1;
+          share.teamLimit = i % 3 ? 1 : threads;
+        }
+        runSideBySide(shares, count, threads);
+        for (Ring &ring : rings) {
+          EXPECT_EQ(ring.result(), alone(ring.steps));
+          EXPECT_FALSE(ring.overlap);
+          EXPECT_LE(ring.most, threads);
+        }
+        for (Grid &grid : grids)
+          EXPECT_EQ(grid.done, std::vector<int>(grid.done.size(), 1));
+        for (int i = 0; i < count; ++i) {
+          EXPECT_LE(shares[i].threads, threads);
+          EXPECT_EQ(shares[i].threads > 0, shares[i].items > 0);
+          EXPECT_LE(shares[i].start, shares[i].end);
+        }
+      }
+}
+
+TEST(SideBySide, ThreadsTakeOneLaunchEach) {
+  if (availableCores() < 2)
+    GTEST_SKIP() << "one core";
+  bool apart = false;
+  for (int round = 0; round < 50 && !apart; ++round) {
+    Ring first(20'000), second(20'000);
+    Share shares[2];
+    for (int i = 0; i < 2; ++i) {
+      shares[i].range = Alone::range;
+      shares[i].context = i ? &second : &first;
+      shares[i].items = shares[i].costPerItem = 1;
+    }
+    runSideBySide(shares, 2, 2);
+    apart = shares[0].start < shares[1].end && shares[1].start < shares[0].end;
+  }
+  EXPECT_TRUE(apart);
+}
+
+TEST(SideBySide, WhoHasNothingLeftJoinsATeam) {
+  if (availableCores() < 2)
+    GTEST_SKIP() << "one core";
+  bool joined = false;
+  for (int round = 0; round < 50 && !joined; ++round) {
+    Ring longer(20'000), shorter(10);
+    Share shares[2];
+    for (int i = 0; i < 2; ++i) {
+      shares[i].range = Alone::range;
+      shares[i].member = Ring::run;
+      shares[i].context = i ? &shorter : &longer;
+      shares[i].items = 1;
+      shares[i].costPerItem = i ? 1 : 1000;
+      shares[i].teamLimit = 2;
+    }
+    runSideBySide(shares, 2, 2);
+    EXPECT_EQ(longer.result(), alone(20'000));
+    EXPECT_EQ(shorter.result(), alone(10));
+    joined = shares[0].threads == 2;
+  }
+  EXPECT_TRUE(joined);
 }
 
 } // namespace

@@ -150,7 +150,8 @@ Summary::Table Summary::schedule() const {
       case StepKind::Launch: {
         uint32_t reads = m.kernels[step.kernel].argumentCount;
         table.rows.push_back(
-            {{indent + m.text(m.kernels[step.kernel].symbol),
+            {{indent + (step.beside ? "+ " : "") +
+                  m.text(m.kernels[step.kernel].symbol),
               names(list, reads, list.count), names(list, 0, reads)},
              ""});
         break;

@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from rows import DIRECTIONS
+
 CONTRIBUTED = "com.microsoft"
 
 
@@ -117,15 +119,18 @@ def attention(row):
 GATE_ORDER = dict(lstm=(0, 3, 1, 2), gru=(1, 0, 2), rnn=(0,))
 
 
-def recurrence(graph, cell, x, w_ih, w_hh, b_ih, b_hh, to, states=()):
-    order, hidden = GATE_ORDER[cell], w_hh.shape[1]
+def recurrence(graph, cell, x, *directions, to, states=()):
+    order, hidden = GATE_ORDER[cell], directions[0][1].shape[1]
 
     def gates(value):
         return np.concatenate([value[i * hidden:(i + 1) * hidden] for i in order])
 
+    w_ih, w_hh, b_ih, b_hh = ([gates(part) for part in parts] for parts in zip(*directions))
     options = dict(gru=dict(linear_before_reset=1)).get(cell, {})
-    return graph(cell.upper(), x, graph.constant(gates(w_ih)[None]), graph.constant(gates(w_hh)[None]),
-                 graph.constant(np.concatenate([gates(b_ih), gates(b_hh)])[None]), *(["", *states] if states else []),
+    if len(directions) == 2:
+        options["direction"] = "bidirectional"
+    return graph(cell.upper(), x, graph.constant(np.stack(w_ih)), graph.constant(np.stack(w_hh)),
+                 graph.constant(np.concatenate([b_ih, b_hh], axis=1)), *(["", *states] if states else []),
                  to=to, hidden_size=hidden, **options)
 
 
@@ -134,15 +139,17 @@ def layer_weights(row, cell, suffix="_l0"):
 
 
 def recurrent(row):
-    graph, cell = Graph(), row.sizes["cell"]
-    recurrence(graph, cell, "x", *layer_weights(row, cell), to=["y"])
+    graph, cell, directions = Graph(), row.sizes["cell"], row.sizes["directions"]
+    assert directions == 1 or row.sizes["batch"] == 1, "the directions of a batch would have to be transposed"
+    recurrence(graph, cell, "x", *(layer_weights(row, cell, "_l0" + suffix) for suffix in DIRECTIONS[:directions]),
+               to=["y"])
     steps, batch, hidden = row.outputs["y"]
-    yield graph.form("plain", row.inputs, dict(y=(steps, 1, batch, hidden)))
+    yield graph.form("plain", row.inputs, dict(y=(steps, directions, batch, hidden // directions)))
 
 
 def rnn_linear(row):
     graph = Graph()
-    last = recurrence(graph, "rnn", graph("Transpose", "x", perm=[1, 0, 2]), *layer_weights(row, "rnn"), to=["", "h"])
+    last = recurrence(graph, "rnn", graph("Transpose", "x", perm=[1, 0, 2]), layer_weights(row, "rnn"), to=["", "h"])
     graph("Gemm", graph("Squeeze", last, graph.integers(0)), graph.constant(row.weights["fc.weight"]),
           graph.constant(row.weights["fc.bias"]), to=["y"], transB=1)
     yield graph.form("plain", row.inputs, row.outputs)
@@ -151,7 +158,7 @@ def rnn_linear(row):
 def lstm_step(row):
     graph, width, weights = Graph(), row.sizes["width"], row.weights
     x = graph("Gather", graph.constant(weights["embedding.weight"]), "id")
-    hidden = recurrence(graph, "lstm", x, *layer_weights(row, "cell", ""), to=["", "hn", "cn"], states=("h", "c"))
+    hidden = recurrence(graph, "lstm", x, layer_weights(row, "cell", ""), to=["", "hn", "cn"], states=("h", "c"))
     graph("Gemm", graph("Reshape", hidden, graph.integers(1, width)), graph.constant(weights["out.weight"].T),
           graph.constant(weights["out.bias"]), to=["logits"])
     state = (1, 1, width)

@@ -60,22 +60,26 @@ def attention(name, heads, length, causal):
 
 
 GATES = dict(lstm=4, gru=3, rnn=1)
+DIRECTIONS = ("", "_reverse")
 
 
-def recurrent(name, cell, steps, batch, width, hidden):
+def recurrent(name, cell, steps, batch, width, hidden, bidirectional=False):
     random, gates = Random(name), GATES[cell]
-    scale = hidden**-0.5
-    weights = {
-        f"{cell}.weight_ih_l0": random(gates * hidden, width, scale=scale),
-        f"{cell}.weight_hh_l0": random(gates * hidden, hidden, scale=scale),
-        f"{cell}.bias_ih_l0": random(gates * hidden, scale=scale),
-        f"{cell}.bias_hh_l0": random(gates * hidden, scale=scale),
-    }
-    own = F32 * gates * hidden * hidden
-    return Row(name, "recurrent", cell, dict(input_size=width, hidden_size=hidden), weights,
-               dict(x=random(steps, batch, width)), dict(y=(steps, batch, hidden)),
-               2.0 * steps * batch * gates * hidden * (width + hidden), own * steps, own,
-               dict(cell=cell, steps=steps, batch=batch, width=width, hidden=hidden))
+    scale, directions = hidden**-0.5, 2 if bidirectional else 1
+    weights = {}
+    for direction in DIRECTIONS[:directions]:
+        weights[f"{cell}.weight_ih_l0{direction}"] = random(gates * hidden, width, scale=scale)
+        weights[f"{cell}.weight_hh_l0{direction}"] = random(gates * hidden, hidden, scale=scale)
+        weights[f"{cell}.bias_ih_l0{direction}"] = random(gates * hidden, scale=scale)
+        weights[f"{cell}.bias_hh_l0{direction}"] = random(gates * hidden, scale=scale)
+    own = F32 * directions * gates * hidden * hidden
+    arguments = dict(input_size=width, hidden_size=hidden)
+    if bidirectional:
+        arguments["bidirectional"] = "true"
+    return Row(name, "recurrent", cell, arguments, weights,
+               dict(x=random(steps, batch, width)), dict(y=(steps, batch, directions * hidden)),
+               2.0 * steps * batch * directions * gates * hidden * (width + hidden), own * steps, own,
+               dict(cell=cell, steps=steps, batch=batch, width=width, hidden=hidden, directions=directions))
 
 
 def encoder(name, layers, width, heads, hidden, length):
@@ -177,6 +181,7 @@ def table():
         rows[f"{cell} 256 batch 1"] = (recurrent, cell, 100, 1, 256, 256)
         rows[f"{cell} 256 batch 32"] = (recurrent, cell, 100, 32, 256, 256)
         rows[f"{cell} 1 to 16"] = (recurrent, cell, 128, 1, 1, 16)
+    rows["bidirectional lstm 256"] = (recurrent, "lstm", 100, 1, 256, 256, True)
     rows.update({
         "bert layer": (encoder, 1, 768, 12, 3072, 128),
         "minilm 6 layers": (encoder, 6, 384, 12, 1536, 128),

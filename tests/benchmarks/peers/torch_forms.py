@@ -44,7 +44,8 @@ CELLS = dict(lstm=nn.LSTM, gru=nn.GRU, rnn=nn.RNN)
 
 def recurrent(row, weights, inputs):
     cell = row.sizes["cell"]
-    layer = loaded(CELLS[cell](row.sizes["width"], row.sizes["hidden"]), weights, cell + ".")
+    layer = loaded(CELLS[cell](row.sizes["width"], row.sizes["hidden"], bidirectional=row.sizes["directions"] == 2),
+                   weights, cell + ".")
     yield cell, lambda: [layer(inputs["x"])[0]]
 
 

@@ -171,6 +171,34 @@ func.func @launch(%x: tensor<3xf32>) {
 
 // -----
 
+mapsto.kernel @k map : (tensor<2xf32>) -> tensor<2xf32> {
+^bb0(%x: tensor<2xf32>):
+  mapsto.yield %x : tensor<2xf32>
+}
+func.func @launch(%x: tensor<2xf32>) {
+  // expected-error @+1 {{has no launch beside it}}
+  %0 = mapsto.launch @k(%x) {beside} : (tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+mapsto.kernel @k map : (tensor<2xf32>) -> tensor<2xf32> {
+^bb0(%x: tensor<2xf32>):
+  mapsto.yield %x : tensor<2xf32>
+}
+func.func @launch(%x: tensor<2xf32>) {
+  %0 = mapsto.launch @k(%x) : (tensor<2xf32>) -> tensor<2xf32>
+  %1 = mapsto.launch @k(%x) {beside} : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = mapsto.reshape %0 : tensor<2xf32> to tensor<1x2xf32>
+  %3 = mapsto.reshape %2 : tensor<1x2xf32> to tensor<2xf32>
+  // expected-error @+1 {{reads a result of a launch beside it}}
+  %4 = mapsto.launch @k(%3) {beside} : (tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
 func.func @launch(%x: tensor<3xf32>) {
   // expected-error @+1 {{no kernel named 'missing'}}
   %0 = mapsto.launch @missing(%x) : (tensor<3xf32>) -> tensor<2xf32>
