@@ -26,21 +26,47 @@ bool isTranscendental(Operation *op) {
              CosOp, TanOp, AtanOp, PowOp>(op);
 }
 
-bool reducesRows(Operation *op) {
-  Value x;
-  int64_t last = -1;
-  if (auto reduce = dyn_cast<ReduceOp>(op)) {
-    x = reduce.getX();
-    for (int64_t axis : reduce.getAxes())
-      last = std::max(last, axis);
-  } else if (auto arg = dyn_cast<ArgReduceOp>(op)) {
-    x = arg.getX();
-    last = arg.getAxis();
-  } else {
-    return false;
+SmallVector<int64_t> reducedAxes(Operation *op) {
+  if (auto arg = dyn_cast<ArgReduceOp>(op))
+    return {static_cast<int64_t>(arg.getAxis())};
+  SmallVector<int64_t> axes(cast<ReduceOp>(op).getAxes());
+  llvm::sort(axes);
+  return axes;
+}
+
+SmallVector<int64_t> reducedAmongLong(Operation *op) {
+  SmallVector<int64_t> axes = reducedAxes(op), among;
+  int64_t count = 0;
+  for (auto [axis, dim] : llvm::enumerate(dimsOf(op->getOperand(0)))) {
+    if (dim == Dim(1))
+      continue;
+    if (llvm::is_contained(axes, static_cast<int64_t>(axis)))
+      among.push_back(count);
+    ++count;
   }
-  Dims dims = dimsOf(x);
-  return last + 1 == static_cast<int64_t>(dims.size()) && dims[last] != Dim(1);
+  return among;
+}
+
+static bool isReduction(Operation *op) {
+  return isa<ReduceOp, ArgReduceOp>(op);
+}
+
+bool reducesRows(Operation *op) {
+  if (!isReduction(op))
+    return false;
+  Dims dims = dimsOf(op->getOperand(0));
+  SmallVector<int64_t> axes = reducedAxes(op);
+  return !axes.empty() &&
+         axes.back() + 1 == static_cast<int64_t>(dims.size()) &&
+         dims.back() != Dim(1);
+}
+
+bool reducesColumns(Operation *op) {
+  if (!isReduction(op))
+    return false;
+  SmallVector<int64_t> axes = reducedAmongLong(op);
+  int64_t rank = withoutOnes(dimsOf(op->getOperand(0))).size();
+  return !axes.empty() && axes.back() + 1 != rank;
 }
 
 namespace {
@@ -64,7 +90,6 @@ bool isMovement(Operation *op) {
   return isa<FlipOp, ConcatOp, PadOp, TakeOp, TakeAlongOp>(op);
 }
 
-bool isReduction(Operation *op) { return isa<ReduceOp, ArgReduceOp>(op); }
 bool isConvolution(Operation *op) {
   return isa<Conv1dOp, ConvTranspose1dOp>(op);
 }
@@ -235,9 +260,11 @@ private:
       rows.pop_back();
     if (own == numElements(rows))
       return true;
-    return llvm::any_of(group.ops, [&](Operation *other) {
-      return isReduction(other) && elements(other->getOperand(0)) == own;
-    });
+    if (llvm::any_of(group.ops, [&](Operation *other) {
+          return isReduction(other) && elements(other->getOperand(0)) == own;
+        }))
+      return true;
+    return isOfSpread(op, group); // once per column
   }
 
   /// Is `op` read by the anchor or by something that leads to it?
@@ -271,8 +298,44 @@ private:
     return true;
   }
 
-  /// A reduction joins where it is computed once per row, or once per element
-  /// of the result.
+  /// Does it reduce columns of what has the result's rows?
+  bool isSpread(Operation *op, const Group &group) {
+    return reducesColumns(op) &&
+           withoutOnes(dimsOf(op->getOperand(0))) ==
+               withoutOnes(dimsOf(group.root->getResult(0)));
+  }
+
+  /// Passes over columns end in one over all rows (EmitColumns).
+  bool spreadCanJoin(Operation *op, const Group &group) {
+    if (!isSpread(op, group) || group.kind != KernelKind::map)
+      return false;
+    return llvm::none_of(group.ops, [&](Operation *other) {
+      return isa<TransposeOp>(other) ||
+             (isReduction(other) &&
+              (!isSpread(other, group) ||
+               reducedAmongLong(other) != reducedAmongLong(op)));
+    });
+  }
+
+  /// Is it computed, a value for each column, from a reduction that will join?
+  bool isOfSpread(Operation *op, const Group &group) {
+    llvm::SetVector<Operation *> sources;
+    sources.insert(op);
+    for (size_t n = 0; n < sources.size(); ++n)
+      for (Value operand : sources[n]->getOperands()) {
+        Operation *source = operand.getDefiningOp();
+        if (!source || elements(operand) != elements(op->getResult(0)))
+          continue;
+        if (isReduction(source) && spreadCanJoin(source, group))
+          return true;
+        if (isPointwise(source) || isView(source))
+          sources.insert(source);
+      }
+    return false;
+  }
+
+  /// A reduction joins where it is computed once per row, per column, or per
+  /// element of the result.
   bool reductionCanJoin(Operation *op, const Group &group) {
     if (group.kind != KernelKind::map && group.kind != KernelKind::row)
       return false;
@@ -286,7 +349,12 @@ private:
     bool perElement = own == withoutOnes(root);
     bool perRow = own == withoutOnes(rows);
     if (!reducesRows(op))
-      return perElement && group.kind == KernelKind::map;
+      return group.kind == KernelKind::map &&
+             (perElement ? llvm::none_of(group.ops,
+                                         [&](Operation *other) {
+                                           return isSpread(other, group);
+                                         })
+                         : spreadCanJoin(op, group));
     // All reductions of a group are of one kind.
     for (Operation *other : group.ops) {
       if (!reducesRows(other))

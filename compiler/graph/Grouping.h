@@ -38,6 +38,13 @@ Group groupOfKernel(KernelOp kernel);
 
 /// True for a constant that has one value for all its elements.
 bool isSplat(mlir::Operation *op);
+/// The axes that a ReduceOp or an ArgReduceOp reduces, in order; the same
+/// counted among its operand's axes of more than one element.
+llvm::SmallVector<int64_t> reducedAxes(mlir::Operation *op);
+llvm::SmallVector<int64_t> reducedAmongLong(mlir::Operation *op);
+/// True if the reduction leaves its operand's last axis of more than one
+/// element.
+bool reducesColumns(mlir::Operation *op);
 /// True if the reduction is along its operand's last axis (of more than one
 /// element): the loops then run along rows.
 bool reducesRows(mlir::Operation *op);

@@ -9,7 +9,8 @@
 // whose values are what remains of the parameter's. So the graph itself says
 // what is computed, to the interpreter as to the compiler. What makes up most
 // of a model is narrowed: matrices that products, recurrences and lookups read.
-// Biases, norms and what is used element by element stay as they are.
+// Biases, norms and what is used element by element stay as they are, and so do
+// matrices that would not be smaller.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +18,8 @@
 #include "compiler/Passes.h"
 
 #include "llvm/ADT/StringSwitch.h"
+
+#include <set>
 
 namespace mapsto {
 
@@ -76,6 +79,15 @@ StorageAttr storageOf(WeightFormat format, int64_t channels,
   llvm_unreachable("every format has a storage");
 }
 
+/// Scales as many as elements take more than 8 bits save.
+bool isSmaller(RankedTensorType type, StorageAttr storage) {
+  int64_t elements = type.getNumElements();
+  int64_t bytes = elements * storage.getType().getIntOrFloatBitWidth() / 8;
+  if (std::optional<int64_t> channels = storage.getChannels())
+    bytes += type.getDimSize(*channels) * sizeof(float);
+  return bytes < elements * static_cast<int64_t>(sizeof(float));
+}
+
 struct QuantizeWeights : public impl::QuantizeWeightsBase<QuantizeWeights> {
   using QuantizeWeightsBase::QuantizeWeightsBase;
 
@@ -91,12 +103,12 @@ struct QuantizeWeights : public impl::QuantizeWeightsBase<QuantizeWeights> {
 
 } // namespace
 
-int64_t storeNarrow(
+NarrowedWeights storeNarrow(
     ModuleOp module,
     function_ref<std::optional<WeightFormat>(StringRef name)> formatOf) {
   // All reads of a parameter agree: it is stored once.
   llvm::StringMap<int64_t> channels;
-  llvm::StringMap<StorageAttr> stored;
+  std::set<std::string> stored, kept;
   SmallVector<WeightOp> matrices;
   module.walk([&](WeightOp weight) {
     RankedTensorType type = weight.getType();
@@ -115,10 +127,14 @@ int64_t storeNarrow(
     if (!format)
       continue;
     StorageAttr storage = storageOf(*format, axis->second, module.getContext());
-    stored[weight.getName()] = storage;
+    if (!isSmaller(weight.getType(), storage)) {
+      kept.insert(weight.getName().str());
+      continue;
+    }
+    stored.insert(weight.getName().str());
     weight.setStoredAttr(storage);
   }
-  return stored.size();
+  return {static_cast<int64_t>(stored.size()), {kept.begin(), kept.end()}};
 }
 
 } // namespace mapsto

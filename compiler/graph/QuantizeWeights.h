@@ -18,10 +18,16 @@ enum class WeightFormat { F16, BF16, Int8 };
 /// "f16", "bf16", "int8".
 std::optional<WeightFormat> parseWeightFormat(llvm::StringRef name);
 
+/// What storeNarrow did.
+struct NarrowedWeights {
+  int64_t stored = 0;            ///< in fewer bits
+  std::vector<std::string> kept; ///< as they were: they would not be smaller
+};
+
 /// Says of matrices of a module in phase graph how they are stored: of those
 /// that a product or a lookup reads, each as `formatOf` its name says, if it
-/// does. Returns how many they are.
-int64_t storeNarrow(
+/// does and takes less memory.
+NarrowedWeights storeNarrow(
     mlir::ModuleOp module,
     llvm::function_ref<std::optional<WeightFormat>(llvm::StringRef name)>
         formatOf);

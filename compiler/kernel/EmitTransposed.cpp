@@ -27,17 +27,16 @@ static int64_t stripAxis(TransposeOp op) {
 }
 
 TransposeOp transposedRead(const Group &group) {
-  constexpr size_t kFewOps = 6; // each is in the code once a lane
   TransposeOp found;
-  if (group.kind != KernelKind::map || group.ops.size() > kFewOps)
+  if (group.kind != KernelKind::map)
     return {};
   for (Operation *op : group.ops) {
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
       if (found)
         return {};
       found = transpose;
-    } else if (isTranscendental(op) || !(op->hasTrait<OpTrait::Elementwise>() ||
-                                         isSplat(op) || isa<BroadcastOp>(op))) {
+    } else if (!(op->hasTrait<OpTrait::Elementwise>() || isSplat(op) ||
+                 isa<BroadcastOp>(op))) {
       return {};
     }
   }
@@ -50,6 +49,14 @@ TransposeOp transposedRead(const Group &group) {
                dims[along] != Dim(1) && dims.back() != Dim(1);
   return apart && dims == dimsOf(group.root->getResult(0)) ? found
                                                            : TransposeOp();
+}
+
+/// Few ops are in the code once for each row of a square; more would make it
+/// large.
+static bool isShort(const Group &group) {
+  constexpr size_t kFewOps = 6;
+  return group.ops.size() <= kFewOps &&
+         llvm::none_of(group.ops, isTranscendental);
 }
 
 static Dims stripsOf(TransposeOp op) {
@@ -68,6 +75,9 @@ void emitTransposed(KernelEmitter &e, const Group &group, TransposeOp op,
   Dims dims = dimsOf(root);
   int64_t along = stripAxis(op);
   Value columns = e.dim(dims.back());
+  std::optional<Buffer> tile; // a square's rows
+  if (!isShort(group))
+    tile = e.allocate({Dim(e.lanes), Dim(e.lanes)}, elementTypeOf(op.getX()));
   e.loop(begin, end, 1, [&](Value item) {
     Indices at = e.delinearize(e.uniform(item), stripsOf(op));
     Value first = e.mul(at[along].value, e.idx(kStrip));
@@ -99,18 +109,32 @@ void emitTransposed(KernelEmitter &e, const Group &group, TransposeOp op,
             square.push_back(as(v, e.b.getI16Type()));
           }
         });
-        for (auto [lane, value] : llvm::enumerate(e.transpose(square))) {
-          Value own = e.add(row, e.idx(lane));
-          Value known = as(value, type);
-          e.when(e.less(own, last), [&] {
-            at[along] = e.uniform(own);
-            at.back() = column;
-            e.given[op.getResult()] = [known](ArrayRef<Index>) {
-              return known;
-            };
-            e.store(e.element(root, at), result, at);
-          });
+        auto put = [&](Value own, std::function<Value()> known) {
+          at[along] = e.uniform(own);
+          at.back() = column;
+          e.given[op.getResult()] = [known](ArrayRef<Index>) {
+            return known();
+          };
+          e.store(e.element(root, at), result, at);
+        };
+        SmallVector<Value> rows = e.transpose(square);
+        if (!tile) {
+          for (auto [lane, value] : llvm::enumerate(rows)) {
+            Value own = e.add(row, e.idx(lane)), known = as(value, type);
+            e.when(e.less(own, last), [&] { put(own, [=] { return known; }); });
+          }
+          return;
         }
+        Index lanes{e.idx(0), Index::Lanes, true};
+        e.unmasked([&] {
+          for (auto [lane, value] : llvm::enumerate(rows))
+            e.store(as(value, type), *tile, {e.uniform(lane), lanes});
+        });
+        Value count = e.minIndex(e.sub(last, row), e.idx(e.lanes));
+        e.loop(e.idx(0), count, 1, [&](Value lane) {
+          put(e.add(row, lane),
+              [&] { return e.load(*tile, {e.uniform(lane), lanes}); });
+        });
       });
     });
   });

@@ -29,6 +29,21 @@ Dim gridOfLoops(const Group &group);
 void emitLoops(KernelEmitter &e, const Group &group,
                llvm::ArrayRef<Buffer> results, mlir::Value begin,
                mlir::Value end);
+/// Reductions along other axes than the last, and what a group makes of them.
+struct ColumnReductions {
+  Dims kept; ///< sizes that stay, without ones: lanes walk the last
+  /// The result has a value for each column, and not the rows again.
+  bool perColumn = true;
+  /// Otherwise: where the rows are among the result's axes of more than one
+  /// element.
+  llvm::SmallVector<int64_t> axes;
+};
+/// None where a group has other reductions, or no reduction.
+std::optional<ColumnReductions> columnsOf(const Group &group);
+Dim gridOfColumns(const ColumnReductions &columns);
+void emitColumns(KernelEmitter &e, const Group &group,
+                 const ColumnReductions &columns, const Buffer &result,
+                 mlir::Value begin, mlir::Value end);
 /// A pointwise group's transpose of an input whose rows do not lie along the
 /// result's; null where there is none, or more than emitTransposed can do.
 TransposeOp transposedRead(const Group &group);

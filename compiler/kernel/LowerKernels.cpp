@@ -31,6 +31,8 @@ Dim gridOf(const Group &group, const Machine &machine) {
   case KernelKind::conv:
     if (TransposeOp transpose = transposedRead(group))
       return gridOfTransposed(transpose);
+    if (std::optional<ColumnReductions> columns = columnsOf(group))
+      return gridOfColumns(*columns);
     return gridOfLoops(group);
   case KernelKind::matmul:
     return gridOfMatmul(group, machine);
@@ -58,6 +60,8 @@ void emitGroup(KernelEmitter &e, const Group &group, ArrayRef<Buffer> results,
   case KernelKind::conv:
     if (TransposeOp transpose = transposedRead(group))
       return emitTransposed(e, group, transpose, results[0], begin, end);
+    if (std::optional<ColumnReductions> columns = columnsOf(group))
+      return emitColumns(e, group, *columns, results[0], begin, end);
     return emitLoops(e, group, results, begin, end);
   case KernelKind::matmul:
     return emitMatmul(e, group, results, begin, end);

@@ -24,6 +24,9 @@ public:
   /// With x, which is at `at` of the axis reduced; with several axes it does
   /// not matter where.
   virtual Values add(mlir::ValueRange before, mlir::Value x, Index at) = 0;
+  /// With several, in that order of places.
+  virtual Values addAll(mlir::ValueRange before, llvm::ArrayRef<mlir::Value> xs,
+                        llvm::ArrayRef<Index> at) = 0;
   /// Two made one.
   virtual Values merge(mlir::ValueRange x, mlir::ValueRange y) = 0;
   /// The result, for each lane one.
@@ -43,8 +46,6 @@ public:
 /// Of a ReduceOp or an ArgReduceOp; `across`: the lanes are along the axis.
 std::unique_ptr<Partial> partialOf(KernelEmitter &e, mlir::Operation *op,
                                    bool across);
-/// The axes that a ReduceOp or an ArgReduceOp reduces, in order.
-llvm::SmallVector<int64_t> reducedAxes(mlir::Operation *op);
 /// How many partial results of a reduction of x hide the latency of their
 /// additions: not needed where computing what is added takes longer.
 int64_t partialsOf(KernelEmitter &e, mlir::Value x);

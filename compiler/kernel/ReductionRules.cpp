@@ -1,5 +1,6 @@
 //===- ReductionRules.cpp - Reductions in place ---------------------------===//
 
+#include "compiler/graph/Grouping.h"
 #include "compiler/kernel/Partial.h"
 
 using namespace mlir;

@@ -6,6 +6,7 @@ list(APPEND compiler_sources
   kernel/AttentionScores.cpp
   kernel/ContractionRules.cpp
   kernel/EmitAttention.cpp
+  kernel/EmitColumns.cpp
   kernel/EmitIndexed.cpp
   kernel/EmitLoops.cpp
   kernel/EmitMatmul.cpp

@@ -94,6 +94,18 @@ class Quantize(Test):
             sizes[weight_format] = out.stat().st_size
         self.assertLess(sizes["int8"], sizes["f16"])
 
+    def test_what_would_not_be_smaller(self):
+        """A row of one element is smaller than a byte and a scale."""
+        model = self.folder / "column.mto"
+        model.write_text("model Column {\n  fc = Linear(1, 40)\n  last = Linear(40, 1)\n"
+                         "  (x: f32[B, 1]) -> (y: f32[B, 1]) { y = last(fc(x)) }\n}\n")
+        text = self.succeed(mapsto("compile", model, "--weights", "random:1", "--quantize", "int8",
+                                   "-o", self.folder / "m")).stdout
+        lines = text.splitlines()
+        self.assertEqual([line.split()[0] for line in lines[:-1]], ["weight", "last.weight", "all"])
+        self.assertEqual(lines[-1], "as they were, since with their scales they would not be smaller: fc.weight")
+        self.succeed(mapsto("verify", model, "--weights", "random:1", "--quantize", "int8"))
+
     def test_arithmetic(self):
         """Results differ from those of f32 by what the formats allow, and
         those of the executable, the JIT and the interpreter agree."""

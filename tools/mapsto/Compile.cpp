@@ -127,7 +127,7 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
   if (!writePackage(*model->module, std::move(compiled->manifest), weights,
                     model->target, package, model->timings, written, error))
     return fail(error);
-  if (!model->quantized.empty())
+  if (!model->quantized.empty() || !model->notQuantized.empty())
     llvm::outs() << quantizationReport(*model);
   if (arguments.has("--time"))
     printTimings(model->timings);

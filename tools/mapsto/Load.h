@@ -50,6 +50,7 @@ struct Model {
   std::function<void()> releaseWeights = [] {};
   /// What --quantize did, in the model's order.
   std::vector<QuantizedWeight> quantized;
+  std::vector<std::string> notQuantized; ///< would not be smaller
   Target target;
   bool cpu = true;     ///< kernels as functions
   bool vulkan = false; ///< and as shaders

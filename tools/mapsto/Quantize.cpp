@@ -71,8 +71,10 @@ bool mapsto::quantizeWeights(Model &model, const Arguments &arguments) {
     fail("--quantize needs f16, bf16 or int8, not `" + text + "`");
     return false;
   }
-  if (storeNarrow(*model.module, [&](llvm::StringRef) { return format; }) ==
-      0) {
+  NarrowedWeights narrowed =
+      storeNarrow(*model.module, [&](llvm::StringRef) { return format; });
+  model.notQuantized = narrowed.kept;
+  if (narrowed.stored == 0 && narrowed.kept.empty()) {
     fail("--quantize " + text +
          ": the model has no matrix of f32 weights that a product, a "
          "recurrence or a lookup reads");
@@ -128,5 +130,9 @@ std::string mapsto::quantizationReport(const Model &model) {
       text += *cell + std::string(width - cell->size(), ' ');
     text += row.relative + "\n";
   }
+  if (!model.notQuantized.empty())
+    text +=
+        "as they were, since with their scales they would not be smaller: " +
+        llvm::join(model.notQuantized, ", ") + "\n";
   return text;
 }
