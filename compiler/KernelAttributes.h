@@ -26,6 +26,8 @@ inline constexpr llvm::StringLiteral kBuffersAttr = "mapsto.buffers";
 /// On a kernel's function that a team of threads can run: how often its members
 /// wait for each other.
 inline constexpr llvm::StringLiteral kTeamAttr = "mapsto.team";
+/// On a kernel's function whose items share memory: its bytes.
+inline constexpr llvm::StringLiteral kSharedAttr = "mapsto.shared";
 /// On a kernel that can write its first operand's memory as its result.
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the maximum that a softmax subtracts, whose NaN are met again in what it

@@ -14,6 +14,8 @@ namespace {
 /// 0.3 to 1 us.
 constexpr int64_t kWorthAWait = 100'000;
 
+constexpr int64_t kCounterBytes = MAPSTO_SHARED_COUNTERS * sizeof(int64_t);
+
 /// What buffers of no bytes point to.
 alignas(64) char nothing[64];
 
@@ -25,12 +27,14 @@ struct Launch {
   char *scratch;
   int64_t scratchBytes;
   int64_t grid;
+  void *shared;
   std::atomic<int> failed{0}; ///< 1: being filled in, 2: `error` is set
   mapsto_kernel_context error{};
 
   static void range(void *context, int lane, int64_t begin, int64_t end) {
     Launch &launch = *static_cast<Launch *>(context);
     mapsto_kernel_context result{};
+    result.shared = launch.shared;
     launch.kernel(launch.buffers, launch.symbols,
                   launch.scratch + lane * launch.scratchBytes, begin, end,
                   &result);
@@ -79,6 +83,8 @@ struct Executor {
                                &scratch) ||
         !s.scratch.ensure(scratch))
       return outOfMemory("kernels", uint64_t(s.scratchBytes));
+    if (!s.shared.ensure(uint64_t(s.sharedBytes)))
+      return outOfMemory("kernels", uint64_t(s.sharedBytes));
     for (uint32_t i = 0; i < m.outputs.count; ++i) {
       OutputBinding &output = s.outputs[i];
       if (output.data && output.capacity < uint64_t(output.bytes)) {
@@ -160,7 +166,12 @@ struct Executor {
                   s.symbols.data(),
                   s.scratch.data(),
                   s.scratchBytes,
-                  sizes.grid};
+                  sizes.grid,
+                  s.shared.data()};
+    if (sizes.shared > 0)
+      memset(s.shared.data(), 0,
+             size_t(s.sharedBytes < kCounterBytes ? s.sharedBytes
+                                                  : kCounterBytes));
     int64_t start = s.onStep ? nanoseconds() : 0;
     int members = teamFor(sizes, s.threads);
     int threads = members > 1 ? runTeam(members, Launch::member, &launch)

@@ -25,7 +25,7 @@ namespace mapsto::runtime {
 
 inline constexpr char kManifestMagic[8] = {'M', 'A', 'P', 'S',
                                            'T', 'O', 'M', 'F'};
-inline constexpr uint32_t kManifestVersion = 2;
+inline constexpr uint32_t kManifestVersion = 3;
 /// Where a record refers to nothing.
 inline constexpr uint32_t kNone = 0xFFFFFFFF;
 /// A symbol without a default value.
@@ -133,6 +133,7 @@ struct KernelRecord {
   uint32_t bytesExpr;   ///< read and written by a launch
   uint32_t scratchExpr; ///< bytes per thread, or kNone
   uint32_t teamExpr;    ///< how often a team that runs it waits, or kNone
+  uint32_t sharedExpr;  ///< bytes that all threads share, or kNone
 };
 
 enum class StepKind : uint32_t {

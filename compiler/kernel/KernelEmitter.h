@@ -92,9 +92,9 @@ public:
 
   /// What the function's arguments stand for.
   std::map<std::string, mlir::Value> symbolValues;
-  mlir::Value scratch, context;
-  /// Bytes of scratch used so far.
-  Dim scratchBytes;
+  mlir::Value scratch, context, shared;
+  /// Bytes of scratch used so far, and of what all threads share.
+  Dim scratchBytes, sharedBytes;
   /// How often the threads of a team wait for each other; none if the kernel is
   /// not for a team.
   std::optional<Dim> teamWaits;
@@ -254,6 +254,10 @@ public:
 
   /// A piece of the thread's scratch, 64-byte aligned.
   Buffer allocate(llvm::ArrayRef<Dim> dims, mlir::Type elementType);
+  /// A piece of what the threads of a launch share, after its counters, which
+  /// are 0 when the launch begins (runtime/mapsto.h).
+  Buffer allocateShared(llvm::ArrayRef<Dim> dims, mlir::Type elementType);
+  Buffer sharedCounters();
   mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
   void store(mlir::Value value, const Buffer &buffer,
              llvm::ArrayRef<Index> indices);
@@ -332,6 +336,8 @@ private:
             llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
                                                               mlir::ValueRange)>
                 body);
+  Buffer allocateIn(mlir::Value memory, Dim &used, llvm::ArrayRef<Dim> dims,
+                    mlir::Type elementType);
   void storeToStream(mlir::Value vector, mlir::Value position);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Index> indices);
   mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);

@@ -2,6 +2,7 @@ list(APPEND compiler_sources
   kernel/Arithmetic.cpp
   kernel/AttentionNormalizers.cpp
   kernel/AttentionOutput.cpp
+  kernel/AttentionParts.cpp
   kernel/AttentionScores.cpp
   kernel/ContractionRules.cpp
   kernel/EmitAttention.cpp
