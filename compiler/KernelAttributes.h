@@ -52,6 +52,8 @@ inline constexpr llvm::StringLiteral kHintAttr = "mapsto.hint";
 inline constexpr llvm::StringLiteral kUnrollAttr = "mapsto.unroll";
 /// On a shader's function: what its buffers are called.
 inline constexpr llvm::StringLiteral kBufferNamesAttr = "mapsto.buffer_names";
+/// On a kernel's function whose items share memory: its bytes.
+inline constexpr llvm::StringLiteral kSharedAttr = "mapsto.shared";
 /// On a kernel that can write its first operand's memory as its result.
 inline constexpr llvm::StringLiteral kInPlaceAttr = "mapsto.in_place";
 /// On the maximum that a softmax subtracts, whose NaN are met again in what it

@@ -13,6 +13,8 @@ namespace {
 /// 0.3 to 1 us.
 constexpr int64_t kWorthAWait = 100'000;
 
+constexpr int64_t kCounterBytes = MAPSTO_SHARED_COUNTERS * sizeof(int64_t);
+
 /// What buffers of no bytes point to.
 alignas(64) char nothing[64];
 
@@ -24,12 +26,14 @@ struct Launch {
   char *scratch = nullptr;
   int64_t scratchBytes = 0;
   int64_t grid = 0;
+  void *shared = nullptr;
   std::atomic<int> failed{0}; ///< 1: being filled in, 2: `error` is set
   mapsto_kernel_context error{};
 
   static void range(void *context, int lane, int64_t begin, int64_t end) {
     Launch &launch = *static_cast<Launch *>(context);
     mapsto_kernel_context result{};
+    result.shared = launch.shared;
     launch.kernel(launch.buffers, launch.symbols,
                   launch.scratch + lane * launch.scratchBytes, begin, end,
                   &result);
@@ -79,6 +83,8 @@ struct Executor {
                                &scratch) ||
         !s.scratch.ensure(scratch))
       return outOfMemory(s, "kernels", uint64_t(s.scratchBytes));
+    if (!s.shared.ensure(uint64_t(s.sharedBytes)))
+      return outOfMemory(s, "kernels", uint64_t(s.sharedBytes));
     return readyTensors(s);
   }
 
@@ -143,6 +149,11 @@ struct Executor {
     const KernelSizes &sizes = s.kernelSizes[step.kernel];
     Launch launch;
     prepare(step, launch);
+    launch.shared = s.shared.data();
+    if (sizes.shared > 0)
+      memset(s.shared.data(), 0,
+             size_t(s.sharedBytes < kCounterBytes ? s.sharedBytes
+                                                  : kCounterBytes));
     int64_t start = s.onStep ? nanoseconds() : 0;
     int members = teamFor(sizes, s.threads);
     int threads = members > 1 ? runTeam(members, Launch::member, &launch)
@@ -157,6 +168,8 @@ struct Executor {
     double cost = 0;
     for (uint32_t i = first; i < first + count; ++i) {
       const KernelSizes &sizes = s.kernelSizes[m.steps[i].kernel];
+      if (sizes.shared > 0) // which launches have one after the other
+        return 1;
       cost += double(sizes.grid) * double(sizes.cost);
     }
     return usefulThreads(cost < double(INT64_MAX) ? int64_t(cost) : INT64_MAX,

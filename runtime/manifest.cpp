@@ -146,7 +146,7 @@ struct Checker {
     for (uint32_t e : {k.gridExpr, k.flopsExpr, k.bytesExpr})
       if (Result r = exprId(e))
         return r;
-    for (uint32_t e : {k.costExpr, k.scratchExpr, k.teamExpr})
+    for (uint32_t e : {k.costExpr, k.scratchExpr, k.teamExpr, k.sharedExpr})
       if (Result r = optionalExpr(e))
         return r;
     return nullptr;

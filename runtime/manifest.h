@@ -133,6 +133,7 @@ struct KernelRecord {
   uint32_t bytesExpr;   ///< read and written by a launch
   uint32_t scratchExpr; ///< bytes per thread, or kNone
   uint32_t teamExpr;    ///< how often a team that runs it waits, or kNone
+  uint32_t sharedExpr;  ///< bytes that all threads share, or kNone
 };
 
 /// What a shader needs of a device beyond Vulkan 1.1; bits of

@@ -135,6 +135,7 @@ struct ManifestKernel {
   uint32_t grid = kNoId, cost = kNoId, flops = kNoId, bytes = kNoId;
   uint32_t scratch = kNoId; ///< kNoId: none
   uint32_t team = kNoId;    ///< times that a team waits; kNoId: never a team
+  uint32_t shared = kNoId;  ///< kNoId: none
 };
 
 /// See TilingRecord.
@@ -465,7 +466,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
     kernels.push_back({text(k.symbol), text(k.kind), text(k.location),
                        textList(k.ops), textList(k.sites), k.argumentCount,
                        k.resultCount, k.grid, k.cost, k.flops, k.bytes,
-                       k.scratch, k.team});
+                       k.scratch, k.team, k.shared});
 
   std::vector<uint32_t> shaderWords;
   std::vector<ShaderRecord> shaders;

@@ -110,7 +110,15 @@ typedef struct mapsto_kernel_context {
   /* Waits for the others. The fields above are then what they are in step
      `next`; nobody comes or goes if that is negative. Null: alone.           */
   void (*arrive)(struct mapsto_kernel_context *context, int64_t next);
+
+  /* Memory of all threads of a launch (manifest, sharedExpr), 64-byte aligned.
+     It begins with MAPSTO_SHARED_COUNTERS of int64_t, which are 0 when the
+     launch begins.                                                           */
+  void *shared;
 } mapsto_kernel_context;
+
+/* Counters that the items of a launch share. */
+#define MAPSTO_SHARED_COUNTERS 16
 
 /* Members that a team has at most. */
 #define MAPSTO_MAX_TEAM 16
@@ -328,6 +336,7 @@ typedef struct mapsto_memory {
   uint64_t output_bytes; /* of outputs that the session owns             */
   uint64_t weights_bytes;
   uint64_t scratch_bytes; /* of one thread                                */
+  uint64_t shared_bytes;  /* of all threads, beside it                    */
 } mapsto_memory;
 
 MAPSTO_API mapsto_status mapsto_session_memory(mapsto_session *session,

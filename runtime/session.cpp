@@ -331,5 +331,6 @@ mapsto_status mapsto_session_memory(mapsto_session *session,
     memory->output_bytes += output.data ? 0 : uint64_t(output.bytes);
   memory->weights_bytes = m.header().weightsSize;
   memory->scratch_bytes = uint64_t(session->scratchBytes);
+  memory->shared_bytes = uint64_t(session->sharedBytes);
   return MAPSTO_OK;
 }

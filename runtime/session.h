@@ -41,7 +41,7 @@ struct StateValue {
 
 /// A kernel's expressions at the settled sizes.
 struct KernelSizes {
-  int64_t grid, cost, flops, bytes, scratch;
+  int64_t grid, cost, flops, bytes, scratch, shared;
   int64_t waits; ///< of a team that runs it; 0: none may
 };
 
@@ -88,10 +88,11 @@ struct mapsto_session {
   mapsto::runtime::Array<mapsto::runtime::KernelSizes> kernelSizes;
   mapsto::runtime::ArenaPlan plan;
   int64_t scratchBytes = 0; ///< of one thread, a multiple of 64
+  int64_t sharedBytes = 0;  ///< of all threads of a launch
 
   // What execute() uses.
   bool ran = false;
-  mapsto::runtime::Memory arena, scratch;
+  mapsto::runtime::Memory arena, scratch, shared;
   mapsto::runtime::Array<void *> buffers;  ///< address of every buffer
   mapsto::runtime::Array<void *> operands; ///< address behind every index
 

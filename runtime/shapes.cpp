@@ -323,7 +323,7 @@ struct Settler {
 
   mapsto_status sizeKernels() {
     s.kernelSizes.resize(m.kernels.count);
-    s.scratchBytes = 0;
+    s.scratchBytes = s.sharedBytes = 0;
     for (uint32_t i = 0; i < m.kernels.count; ++i) {
       const KernelRecord &k = m.kernels[i];
       KernelSizes &sizes = s.kernelSizes[i];
@@ -343,18 +343,30 @@ struct Settler {
       if (k.teamExpr != kNone &&
           evaluate(m, k.teamExpr, symbols, sizes.waits) != ExprError::None)
         sizes.waits = 0;
-      if (k.scratchExpr == kNone)
-        continue;
-      if (mapsto_status status = value(k.scratchExpr, sizes.scratch))
+      if (mapsto_status status =
+              size(k, k.scratchExpr, sizes.scratch, s.scratchBytes))
         return status;
-      if (sizes.scratch < 0 || sizes.scratch > INT64_MAX / 2)
-        return s.fail(MAPSTO_INVALID,
-                      "`%s` needs more memory than can be "
-                      "addressed",
-                      m.text(k.symbol));
-      int64_t rounded = (sizes.scratch + 63) / 64 * 64;
-      s.scratchBytes = rounded > s.scratchBytes ? rounded : s.scratchBytes;
+      if (mapsto_status status =
+              size(k, k.sharedExpr, sizes.shared, s.sharedBytes))
+        return status;
     }
+    return MAPSTO_OK;
+  }
+
+  /// A kernel's memory, none if `expr` is none, and the most of any kernel in
+  /// whole cache lines.
+  mapsto_status size(const KernelRecord &k, uint32_t expr, int64_t &bytes,
+                     int64_t &most) {
+    if (expr == kNone)
+      return MAPSTO_OK;
+    if (mapsto_status status = value(expr, bytes))
+      return status;
+    if (bytes < 0 || bytes > INT64_MAX / 2)
+      return s.fail(MAPSTO_INVALID,
+                    "`%s` needs more memory than can be addressed",
+                    m.text(k.symbol));
+    int64_t rounded = (bytes + 63) / 64 * 64;
+    most = rounded > most ? rounded : most;
     return MAPSTO_OK;
   }
 

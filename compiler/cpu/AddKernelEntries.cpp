@@ -14,6 +14,7 @@
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "runtime/mapsto.h"
 
 using namespace mlir;
 
@@ -23,6 +24,10 @@ namespace mapsto {
 #include "compiler/Passes.h.inc"
 
 namespace {
+
+/// Where a context says what its launch's threads share (runtime/mapsto.h).
+constexpr int64_t kSharedField =
+    offsetof(mapsto_kernel_context, shared) / sizeof(int64_t);
 
 struct AddKernelEntries : impl::AddKernelEntriesBase<AddKernelEntries> {
   void runOnOperation() override {
@@ -70,7 +75,9 @@ private:
       arguments.push_back(loadAt(body->getArgument(1), i, i64));
     addBuffer(body->getArgument(2));
     arguments.append({body->getArgument(3), body->getArgument(4)});
-    addBuffer(body->getArgument(5));
+    Value context = body->getArgument(5);
+    addBuffer(context);
+    addBuffer(loadAt(context, kSharedField, pointer));
     LLVM::CallOp::create(b, kernel, arguments);
     LLVM::ReturnOp::create(b, ValueRange());
   }

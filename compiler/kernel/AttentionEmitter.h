@@ -1,8 +1,8 @@
 //===- AttentionEmitter.h - One attention kernel being written --*- C++ -*-===//
 //
 // EmitAttention.cpp says how the kernel goes; what it needs on the way is
-// written by AttentionScores.cpp, AttentionNormalizers.cpp and
-// AttentionOutput.cpp.
+// written by AttentionScores.cpp, AttentionNormalizers.cpp,
+// AttentionOutput.cpp and AttentionParts.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,10 +14,13 @@
 
 namespace mapsto {
 
-/// How an attention is cut into items, which are blocks of rows. Keys stream
-/// past in blocks.
+/// How an attention is cut into items: each is a block of rows. Keys stream
+/// past in blocks. Where that gives few items, as for a query of a decoder, and
+/// keys are many, an item has a part of the keys.
 struct AttentionGrid : AttentionRows {
-  Dim blocks; ///< of rows
+  Dim blocks;    ///< of rows
+  Dim blockRows; ///< the most rows of one
+  Dim parts = 1; ///< of the keys
 
   /// Keys of a block: the columns of the values that a tile reads at a time,
   /// two cache lines of each key, fill L1.
@@ -28,6 +31,10 @@ struct AttentionGrid : AttentionRows {
   int64_t queryBlock;
 
   AttentionGrid(AttentionOp op, const Machine &machine);
+
+  /// Heads' blocks of rows, whose results the items are parts of.
+  Dim wholes() const { return numElements(heads) * blocks; }
+  Dim items() const { return wholes() * parts; }
 };
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -46,8 +53,12 @@ private:
   Buffer scores, output, maximum, reference, rescale, sum, best, allScores;
   Buffer scaledQuery, keyPanels;
   llvm::SmallVector<Buffer> keyColumns;
+  /// What items hand on to the one that comes last, each at its own place; how
+  /// many of a block have come.
+  Buffer partMaximum, partSum, partOutput, arrivals;
 
-  // Of the block's keys, a tile's rows see `seen`.
+  // The item at hand; of the block's keys, a tile's rows see `seen`.
+  mlir::Value item, whole, part;
   mlir::Value firstKey, keyCount;
   Range seen;
 
@@ -99,6 +110,20 @@ private:
 
   void start();
 
+  // Parts of the keys (AttentionParts.cpp).
+
+  bool hasParts() const { return grid.parts != Dim(1); }
+  void allocateParts();
+
+  /// The item's part of the keys.
+  Range partOf(Range range);
+
+  /// Hands this item's part on. True in the item that comes last, which then
+  /// has all parts.
+  mlir::Value joinParts();
+  void storePart();
+  void mergeParts();
+
   // Scores (AttentionScores.cpp).
 
   /// The block's keys transposed: a vector of keys from `first` on for each
@@ -110,8 +135,7 @@ private:
                                      mlir::Value column)>
                  put);
 
-  mlir::Value keyVector(mlir::Value key, mlir::Value inBlock, mlir::Value last,
-                        Index d);
+  mlir::Value keyVector(mlir::Value key, mlir::Value inBlock, Index d);
 
   /// Features as packed: whole vectors.
   Dim packedFeatures(mlir::Value key) {
@@ -126,6 +150,9 @@ private:
   /// Scores of rows too few to pack the keys for: lanes over the features, and
   /// as many keys at a time as there are lanes.
   void emitFewDotScores();
+
+  /// Of a vector of keys from `first` on, those after the `last` as that one.
+  void fewDotScores(mlir::Value first, mlir::Value last);
 
   void emitTiledDotScores();
 

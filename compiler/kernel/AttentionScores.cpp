@@ -9,15 +9,17 @@ namespace mapsto {
 void AttentionEmitter::eachColumn(
     Value key,
     function_ref<void(Value first, Value feature, Value column)> put) {
-  Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
+  Value last = e.sub(keyCount, e.idx(1));
   e.eachTransposed(
       keyCount, dimsOf(key).back(),
-      [&](Value row, Index d) { return keyVector(key, row, last, d); }, put);
+      [&](Value row, Index d) {
+        return keyVector(key, e.minIndex(row, last), d);
+      },
+      put);
 }
 
-Value AttentionEmitter::keyVector(Value key, Value inBlock, Value last,
-                                  Index d) {
-  Index at = e.uniform(e.minIndex(e.add(firstKey, inBlock), last));
+Value AttentionEmitter::keyVector(Value key, Value inBlock, Index d) {
+  Index at = e.uniform(e.add(firstKey, inBlock));
   return e.convert(e.elementVector(key, with(groupedBatch(key), at, d)), type);
 }
 
@@ -37,30 +39,37 @@ void AttentionEmitter::emitDotScores() {
 }
 
 void AttentionEmitter::emitFewDotScores() {
+  // The keys after whole vectors of them apart: elsewhere a key's place follows
+  // from the first one's.
+  Value rest = arith::RemUIOp::create(e.b, keyCount, e.idx(e.lanes));
+  Value whole = e.sub(keyCount, rest);
+  e.loop(e.idx(0), whole, e.lanes,
+         [&](Value first) { fewDotScores(first, e.idx(e.lanes - 1)); });
+  e.when(e.less(e.idx(0), rest),
+         [&] { fewDotScores(whole, e.sub(rest, e.idx(1))); });
+}
+
+void AttentionEmitter::fewDotScores(Value first, Value last) {
   Value key = op.getKeys().front();
-  Value last = e.sub(e.add(firstKey, keyCount), e.idx(1));
-  e.loop(e.idx(0), keyCount, e.lanes, [&](Value first) {
-    eachRow([&](Value row) {
-      SmallVector<Value> sums(e.lanes, vector(0));
-      sums =
-          e.laneLoop(queryDims.back(), sums, [&](Index d, ValueRange carried) {
-            SmallVector<Value> next(carried);
-            Value q = e.load(scaledQuery, {rowIndex(row), d});
-            for (int64_t n = 0; n < e.lanes; ++n) {
-              Value k = keyVector(key, e.add(first, e.idx(n)), last, d);
-              next[n] = e.fma(q, k, next[n]);
-              if (Value mask = e.currentMask())
-                next[n] =
-                    arith::SelectOp::create(e.b, mask, next[n], carried[n]);
-            }
-            return next;
-          });
-      sums = e.transpose(sums);
-      for (size_t n = sums.size() / 2; n > 0; n /= 2)
-        for (size_t k = 0; k < n; ++k)
-          sums[k] = e.combine(ReduceKind::sum, sums[k], sums[k + n]);
-      e.store(sums[0], scores, {rowIndex(row), {first, Index::Lanes, true}});
+  eachRow([&](Value row) {
+    SmallVector<Value> sums(e.lanes, vector(0));
+    sums = e.laneLoop(queryDims.back(), sums, [&](Index d, ValueRange carried) {
+      SmallVector<Value> next(carried);
+      Value q = e.load(scaledQuery, {rowIndex(row), d});
+      for (int64_t n = 0; n < e.lanes; ++n) {
+        Value at = e.minIndex(e.idx(n), last);
+        Value k = keyVector(key, e.add(first, at), d);
+        next[n] = e.fma(q, k, next[n]);
+        if (Value mask = e.currentMask())
+          next[n] = arith::SelectOp::create(e.b, mask, next[n], carried[n]);
+      }
+      return next;
     });
+    sums = e.transpose(sums);
+    for (size_t n = sums.size() / 2; n > 0; n /= 2)
+      for (size_t k = 0; k < n; ++k)
+        sums[k] = e.combine(ReduceKind::sum, sums[k], sums[k + n]);
+    e.store(sums[0], scores, {rowIndex(row), {first, Index::Lanes, true}});
   });
 }
 

@@ -14,9 +14,14 @@
 // arXiv:2205.14135.) Blocks of keys that a causal or windowed mask or lengths
 // remove altogether are not visited.
 //
+// Few queries and many keys, as when a decoder makes one token, would be too
+// few items for threads to share. Then an item is a part of the keys, and the
+// last one of a block to be done puts the parts together.
+//
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernel/AttentionEmitter.h"
+#include "runtime/mapsto.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -26,8 +31,19 @@ namespace mapsto {
 /// Fewer heads than these are not shared out to threads as they are.
 static constexpr int64_t kItems = 4;
 
+/// May an item have a part of the keys? A kernel that attention is a step of
+/// shares out its items otherwise.
+static bool canPart(AttentionOp op) {
+  return op.getNormalizer() == Normalizer::softmax && !op.getWeights() &&
+         isa<KernelOp>(op->getParentOp());
+}
+
+static AttentionRows rowsOf(AttentionOp op) {
+  return AttentionRows(op, canPart(op) ? 1 : kItems);
+}
+
 AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine)
-    : AttentionRows(op, kItems) {
+    : AttentionRows(rowsOf(op)) {
   constexpr int64_t kCacheLine = 64, kScoreBytes = 4;
   int64_t panel = 2 * machine.lanes, tile = machine.tileRows();
   keyBlock = std::max<int64_t>(
@@ -41,25 +57,38 @@ AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine)
   Dim wanted = Dim::ceilDiv(Dim(kItems), Dim::max(numElements(heads), Dim(1)));
   blocks = Dim::max(Dim::ceilDiv(rows, Dim(queryBlock)),
                     Dim::min(Dim::ceilDiv(rows, Dim(kLeastRows)), wanted));
+  // Blocks of one size, so that threads share them evenly, in whole tiles.
+  blockRows =
+      Dim::ceilDiv(Dim::ceilDiv(rows, Dim::max(blocks, Dim(1))), Dim(tile)) *
+      Dim(tile);
+  if (!canPart(op))
+    return;
+  // A number of parts that only sizes decide, so that results do not depend on
+  // who does them. Each has two blocks of keys or so: joining takes 2 %.
+  Dim keys = dimsOf(op.getValue())[dimsOf(op.getValue()).size() - 2];
+  Dim about = Dim::floorDiv(keys + Dim(keyBlock), Dim(2 * keyBlock));
+  Dim most = Dim::max(about, Dim(1));
+  parts = Dim::min(most, Dim::ceilDiv(Dim(MAPSTO_SHARED_COUNTERS),
+                                      Dim::max(wholes(), Dim(1))));
 }
 
 AttentionEmitter::AttentionEmitter(KernelEmitter &e, AttentionOp op,
                                    ArrayRef<Buffer> results)
-    : AttentionPairs(e, op, results, AttentionRows(op, kItems)),
-      grid(op, e.machine) {}
+    : AttentionPairs(e, op, results, rowsOf(op)), grid(op, e.machine) {}
 
 void AttentionEmitter::emit(Value begin, Value end) {
   allocateBlocks();
-  Dims items = grid.heads;
-  items.push_back(grid.blocks);
-  // Blocks of one size, so that threads share them evenly, in whole tiles.
-  Dim tile = e.tileRows();
-  Value step =
-      e.dim(Dim::ceilDiv(Dim::ceilDiv(grid.rows, Dim::max(grid.blocks, Dim(1))),
-                         tile) *
-            tile);
-  e.loop(begin, end, 1, [&](Value item) {
-    Indices at = e.delinearize(e.uniform(item), items);
+  Dims blocks = grid.heads;
+  blocks.push_back(grid.blocks);
+  Value step = e.dim(grid.blockRows);
+  e.loop(begin, end, 1, [&](Value number) {
+    item = whole = number;
+    if (hasParts()) {
+      auto [which, within] = e.divIndex(e.uniform(item), grid.parts);
+      whole = which.value;
+      part = within.value;
+    }
+    Indices at = e.delinearize(e.uniform(whole), blocks);
     firstRow = e.mul(at.pop_back_val().value, step);
     rows = e.minIndex(step, e.sub(e.dim(grid.rows), firstRow));
     batch = at;
@@ -81,6 +110,8 @@ void AttentionEmitter::allocateBlocks() {
     best = e.allocate({block}, e.b.getI64Type());
   if (normalizer == Normalizer::sparsemax)
     allScores = e.allocate({block, keys}, type);
+  if (hasParts())
+    allocateParts();
   if (dotScore) {
     Dim d = queryDims.back();
     scaledQuery = e.allocate({block, d}, type);
@@ -184,6 +215,8 @@ SmallVector<Value> AttentionEmitter::eachKey(
 void AttentionEmitter::emitQueryBlock() {
   start();
   Range range = visibleKeys();
+  if (hasParts())
+    range = partOf(range);
   e.loop(range.begin, range.end, grid.keyBlock, [&](Value key) {
     firstKey = key;
     keyCount = e.minIndex(e.idx(grid.keyBlock), e.sub(range.end, key));
@@ -197,7 +230,10 @@ void AttentionEmitter::emitQueryBlock() {
   });
   if (normalizer == Normalizer::sparsemax)
     emitSparsemax();
-  finish();
+  if (hasParts())
+    e.when(joinParts(), [&] { finish(); });
+  else
+    finish();
 }
 
 void AttentionEmitter::start() {
@@ -223,8 +259,7 @@ void AttentionEmitter::start() {
 }
 
 Dim gridOfAttention(AttentionOp op, const Machine &machine) {
-  AttentionGrid grid(op, machine);
-  return numElements(grid.heads) * grid.blocks;
+  return AttentionGrid(op, machine).items();
 }
 
 void emitAttention(KernelEmitter &e, AttentionOp op, ArrayRef<Buffer> results,

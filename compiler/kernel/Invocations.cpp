@@ -111,8 +111,8 @@ Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
   Dim size = numElements(dims);
   if (std::optional<int64_t> known = size.constant(); known && *known > 0) {
     int64_t bytes = *known * stored.getIntOrFloatBitWidth() / 8;
-    if (sharedBytes + bytes <= machine.sharedBytes) {
-      sharedBytes += bytes;
+    if (arrayBytes + bytes <= machine.sharedBytes) {
+      arrayBytes += bytes;
       return sharedArray(name, dims, elementType);
     }
   }

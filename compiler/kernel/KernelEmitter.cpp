@@ -2,6 +2,8 @@
 
 #include "compiler/kernel/KernelEmitter.h"
 
+#include "runtime/mapsto.h"
+
 using namespace mlir;
 
 namespace mapsto {
@@ -25,18 +27,35 @@ Type storedType(Type elementType) {
   return elementType;
 }
 
-Buffer KernelEmitter::allocate(ArrayRef<Dim> dims, Type elementType) {
-  if (machine.lanesAreInvocations)
-    return allocateForWorkgroup(dims, elementType, "row");
+Buffer KernelEmitter::allocateIn(Value memory, Dim &used, ArrayRef<Dim> dims,
+                                 Type elementType) {
   constexpr int64_t kAlignment = 64; // a cache line, and the widest vector
   Type stored = storedType(elementType);
   Dim bytes = numElements(dims) * Dim(stored.getIntOrFloatBitWidth() / 8);
-  Value begin = dim(scratchBytes);
-  scratchBytes += Dim::ceilDiv(bytes, kAlignment) * Dim(kAlignment);
-  Value view = memref::ViewOp::create(
-      b, MemRefType::get({ShapedType::kDynamic}, stored), scratch, begin,
-      ValueRange(dim(numElements(dims))));
+  Value begin = dim(used);
+  used += Dim::ceilDiv(bytes, kAlignment) * Dim(kAlignment);
+  Value view =
+      memref::ViewOp::create(b, MemRefType::get({ShapedType::kDynamic}, stored),
+                             memory, begin, ValueRange(dim(numElements(dims))));
   return {view, Value(), Dims(dims), elementType};
+}
+
+Buffer KernelEmitter::allocate(ArrayRef<Dim> dims, Type elementType) {
+  if (machine.lanesAreInvocations)
+    return allocateForWorkgroup(dims, elementType, "row");
+  return allocateIn(scratch, scratchBytes, dims, elementType);
+}
+
+Buffer KernelEmitter::allocateShared(ArrayRef<Dim> dims, Type elementType) {
+  if (sharedBytes == Dim(0))
+    sharedBytes = Dim(MAPSTO_SHARED_COUNTERS * sizeof(int64_t));
+  return allocateIn(shared, sharedBytes, dims, elementType);
+}
+
+Buffer KernelEmitter::sharedCounters() {
+  Dim start = 0;
+  return allocateIn(shared, start, {Dim(MAPSTO_SHARED_COUNTERS)},
+                    b.getI64Type());
 }
 
 MemRefType bufferType(Type tensor) {

@@ -101,13 +101,13 @@ public:
 
   /// What the function's arguments stand for.
   std::map<std::string, mlir::Value> symbolValues;
-  mlir::Value scratch, context;
+  mlir::Value scratch, context, shared;
   /// Of a shader: the bytes of scratch that a workgroup has.
   mlir::Value scratchSize;
-  /// Bytes of scratch used so far.
-  Dim scratchBytes;
-  /// Of a shader: bytes of shared memory allocated so far.
-  int64_t sharedBytes = 0;
+  /// Bytes of scratch used so far, and of what all threads share.
+  Dim scratchBytes, sharedBytes;
+  /// Of a shader: bytes of shared arrays so far.
+  int64_t arrayBytes = 0;
   /// How often the threads of a team wait for each other; none if the kernel is
   /// not for a team.
   std::optional<Dim> teamWaits;
@@ -310,6 +310,10 @@ public:
                               llvm::StringRef name);
   /// The scratch of all workgroups of a dispatch, seen as so many elements.
   Buffer scratchOfDispatch(const Dim &size, mlir::Type elementType);
+  /// A piece of what the threads of a launch share, after its counters, which
+  /// are 0 when the launch begins (runtime/mapsto.h).
+  Buffer allocateShared(llvm::ArrayRef<Dim> dims, mlir::Type elementType);
+  Buffer sharedCounters();
   mlir::Value load(const Buffer &buffer, llvm::ArrayRef<Index> indices);
   void store(mlir::Value value, const Buffer &buffer,
              llvm::ArrayRef<Index> indices);
@@ -388,6 +392,8 @@ private:
             llvm::function_ref<llvm::SmallVector<mlir::Value>(Index,
                                                               mlir::ValueRange)>
                 body);
+  Buffer allocateIn(mlir::Value memory, Dim &used, llvm::ArrayRef<Dim> dims,
+                    mlir::Type elementType);
   void storeToStream(mlir::Value vector, mlir::Value position);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Index> indices);
   mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);

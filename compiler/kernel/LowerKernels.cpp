@@ -7,7 +7,8 @@
 //   ==>
 //   func.func @fc(%x: memref<?xf32>, %w: memref<?xf32>, %y: memref<?xf32>,
 //                 %B: index, %T: index, %scratch: memref<?xi8>,
-//                 %begin: index, %end: index, %context: memref<8xi64>)
+//                 %begin: index, %end: index, %context: memref<8xi64>,
+//                 %shared: memref<?xi8>)
 //       attributes {mapsto.grid = "ceildiv(B*T, 12)", mapsto.scratch = "0",
 //       ...}
 //
@@ -109,10 +110,10 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
       arguments.push_back(bufferType(t));
     size_t buffers = arguments.size();
     arguments.append(symbols ? symbols.size() : 0, index);
-    arguments.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
+    Type bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
     arguments.append(
-        {index, index,
-         MemRefType::get({ScanTeam::kContextFields}, b.getI64Type())});
+        {bytes, index, index,
+         MemRefType::get({ScanTeam::kContextFields}, b.getI64Type()), bytes});
     auto function =
         func::FuncOp::create(b, kernel.getLoc(), kernel.getSymName(),
                              FunctionType::get(context, arguments, {}));
@@ -139,6 +140,7 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     e.scratch = *argument++;
     Value begin = *argument++, end = *argument++;
     e.context = *argument++;
+    e.shared = *argument++;
 
     Group group = groupOfKernel(kernel);
     // A strip's rows would each need a place in the write-combining buffers.
@@ -159,6 +161,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     if (e.teamWaits)
       function->setAttr(kTeamAttr, b.getStringAttr(e.teamWaits->str()));
+    if (e.sharedBytes != Dim(0))
+      function->setAttr(kSharedAttr, b.getStringAttr(e.sharedBytes.str()));
     function->setAttr(kFusedAttr, b.getArrayAttr(fused));
     SmallVector<Attribute> sites;
     for (const std::string &site : e.sites)

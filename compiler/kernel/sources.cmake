@@ -3,6 +3,7 @@ list(APPEND compiler_sources
   kernel/AttentionNormalizers.cpp
   kernel/AttentionOutput.cpp
   kernel/AttentionPairs.cpp
+  kernel/AttentionParts.cpp
   kernel/AttentionScores.cpp
   kernel/ContractionRules.cpp
   kernel/EmitAttention.cpp

@@ -429,6 +429,7 @@ FailureOr<uint32_t> ManifestBuilder::kernelFor(LaunchOp op) {
   kernel.bytes = exprOf(symbol, kBytesAttr, model.expr(0));
   kernel.scratch = exprOf(symbol, kScratchAttr, kNoId);
   kernel.team = exprOf(symbol, kTeamAttr, kNoId);
+  kernel.shared = exprOf(symbol, kSharedAttr, kNoId);
   model.kernels.push_back(std::move(kernel));
   return it->second;
 }

@@ -25,7 +25,8 @@ static bool isShort(const mapsto_session &session) {
     if (__builtin_mul_overflow(product, count + 1, &product) || product > 1000)
       return false;
   }
-  return session.plan.peak < 1 << 24 && session.scratchBytes < 1 << 20;
+  return session.plan.peak < 1 << 24 && session.scratchBytes < 1 << 20 &&
+         session.sharedBytes < 1 << 20;
 }
 
 static void run(mapsto_artifact *artifact) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <gtest/gtest.h>
+#include <numeric>
 #include <thread>
 
 using namespace mapsto;
@@ -262,6 +263,84 @@ TEST(Concurrency, OneOfSeveralFailuresSideBySideIsTold) {
     EXPECT_NE(m.error().find("index -5 is out of range"), std::string::npos);
     EXPECT_TRUE(runs(m.session, 20, 3, 1)); // and goes on
   }
+}
+
+//===----------------------------------------------------------------------===//
+// What the threads of a launch share
+//===----------------------------------------------------------------------===//
+
+/// total = sum of x: each item leaves its number, and the last adds them up. A
+/// negative number is reported, and all items are done nevertheless.
+void total(void *const *buffers, const int64_t *symbols, void *, int64_t begin,
+           int64_t end, mapsto_kernel_context *context) {
+  const int64_t *x = static_cast<const int64_t *>(buffers[0]);
+  int64_t *counters = static_cast<int64_t *>(context->shared);
+  int64_t *left = counters + MAPSTO_SHARED_COUNTERS;
+  for (int64_t i = begin; i < end; ++i) {
+    if (x[i] < 0)
+      context->error_code = context->error_bound = 1;
+    left[i] = x[i];
+    if (__atomic_add_fetch(counters, 1, __ATOMIC_ACQ_REL) < symbols[0])
+      continue;
+    int64_t sum = 0;
+    for (int64_t k = 0; k < symbols[0]; ++k)
+      sum += left[k];
+    *static_cast<int64_t *>(buffers[1]) = sum;
+  }
+}
+constexpr mapsto_kernel_fn kTotal[] = {total};
+
+ManifestModel totalModel() {
+  ManifestModel m;
+  m.name = "total";
+  m.symbols = {{"N"}};
+  ManifestExpr symbol = ManifestExpr::symbol(0, "N");
+  uint32_t n = m.expr(symbol), one = m.expr(1);
+  enum { X, Total };
+  m.inputs = {{"x", "", MAPSTO_I64, {n}, X}};
+  m.outputs = {{"total", "", MAPSTO_I64, {}, Total}};
+  ManifestExpr bytes = ManifestExpr::constant(8) * symbol;
+  m.buffers = {
+      {"x", "i64[N]", BufferKind::Input, 0, 0, m.expr(bytes)},
+      {"total", "i64[]", BufferKind::Output, 0, 0, m.expr(8)},
+  };
+  ManifestKernel k;
+  k.symbol = "total";
+  k.argumentCount = k.resultCount = 1;
+  k.flops = k.bytes = one;
+  k.grid = n;
+  k.cost = m.expr(1'000'000);
+  k.shared = m.expr(
+      bytes + ManifestExpr::constant(MAPSTO_SHARED_COUNTERS * sizeof(int64_t)));
+  m.kernels = {k};
+  m.steps = {ManifestStep::launch(0, {X, Total})};
+  computeLifetimes(m);
+  return m;
+}
+
+TEST(Concurrency, TheLastItemFindsWhatTheOthersLeft) {
+  Model m(totalModel(), kTotal);
+  ASSERT_NE(m.artifact, nullptr) << mapsto_last_error();
+  for (int turn = 0; turn < 100; ++turn) {
+    int64_t n = 1 + turn * 37 % 64;
+    std::vector<int64_t> x = makeInput(n, turn);
+    bool fails = turn % 5 == 3; // the next run begins at 0 again
+    if (fails)
+      x[size_t(n / 2)] = -1;
+    mapsto_session_set_threads(m.session, 1 + turn % 4);
+    m.bind(0, MAPSTO_I64, {n}, x.data());
+    ASSERT_EQ(mapsto_session_run(m.session),
+              fails ? MAPSTO_RUN_FAILED : MAPSTO_OK);
+    mapsto_tensor y;
+    if (fails)
+      continue;
+    ASSERT_EQ(mapsto_session_output(m.session, 0, &y), MAPSTO_OK);
+    EXPECT_EQ(*static_cast<const int64_t *>(y.data),
+              std::accumulate(x.begin(), x.end(), int64_t(0)));
+  }
+  mapsto_memory memory;
+  ASSERT_EQ(mapsto_session_memory(m.session, &memory), MAPSTO_OK);
+  EXPECT_GE(memory.shared_bytes, MAPSTO_SHARED_COUNTERS * sizeof(int64_t) + 8);
 }
 
 //===----------------------------------------------------------------------===//

@@ -193,11 +193,15 @@ Summary::Table Summary::memory() const {
   add("weights", amountText(double(m.header().weightsSize), "B"));
   Array<ArenaItem> items;
   bool known = true;
-  int64_t scratch = 0;
-  for (const KernelRecord &kernel : m.kernels) {
-    auto bytes = value(kernel.scratchExpr);
+  int64_t scratch = 0, shared = 0;
+  auto raise = [&](int64_t &most, uint32_t expr) {
+    auto bytes = value(expr);
     known &= bytes.has_value();
-    scratch = std::max(scratch, bytes.value_or(0));
+    most = std::max(most, bytes.value_or(0));
+  };
+  for (const KernelRecord &kernel : m.kernels) {
+    raise(scratch, kernel.scratchExpr);
+    raise(shared, kernel.sharedExpr);
   }
   for (const BufferRecord &buffer : m.buffers) {
     if (BufferKind(buffer.kind) == BufferKind::State)
@@ -216,6 +220,8 @@ Summary::Table Summary::memory() const {
     add("  no plan could take less than",
         amountText(double(plan.lowerBound), "B") + overText(plan));
     add("scratch of one thread", amountText(double(scratch), "B"));
+    if (shared > 0)
+      add("scratch that threads share", amountText(double(shared), "B"));
     return table;
   }
   for (const BufferRecord &buffer : m.buffers)

@@ -254,6 +254,11 @@ private:
       pointers.push_back(bytes.data());
     std::string what = describe(kernel);
     mapsto_kernel_context context{};
+    Bytes common(size_t(valueOf(kernel.sharedExpr)));
+    if (kernel.sharedExpr != runtime::kNone)
+      std::fill_n(reinterpret_cast<int64_t *>(common.data()),
+                  MAPSTO_SHARED_COUNTERS, 0);
+    context.shared = common.data();
     bool overrun = false;
     int64_t grid = valueOf(kernel.gridExpr);
     int64_t step = std::max<int64_t>(1, (grid + parts - 1) / parts);
@@ -264,6 +269,7 @@ private:
           std::min(begin + step, grid), &context);
       overrun |= scratch.isOverrun();
     }
+    overrun |= common.isOverrun();
     for (const Bytes &bytes : memory)
       overrun |= bytes.isOverrun();
     if (overrun)
