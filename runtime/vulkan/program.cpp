@@ -37,11 +37,6 @@ void Program::destroy(Pipeline &p) {
   p = {};
 }
 
-bool Program::fits(const TilingRecord &tiling) const {
-  return tiling.workgroupSize <= device->limits.workgroupInvocations &&
-         tiling.sharedBytes <= device->limits.sharedBytes;
-}
-
 bool Program::fits(String &error) const {
   const Manifest &m = artifact->manifest;
   const Limits &limits = device->limits;
@@ -69,16 +64,6 @@ bool Program::fits(String &error) const {
     if (invocations > limits.workgroupInvocations) {
       error.addf("`%s` has workgroups of %u invocations; kernel %s needs %u",
                  name, limits.workgroupInvocations, kernel, invocations);
-      return false;
-    }
-    bool tiled = shader.tilings.count == 0;
-    for (uint32_t t = 0; t < shader.tilings.count; ++t)
-      tiled |= fits(m.tilings[shader.tilings.first + t]);
-    if (!tiled) {
-      error.addf("`%s` has %llu bytes of shared memory and %u invocations a "
-                 "workgroup; kernel %s needs more",
-                 name, (unsigned long long)limits.sharedBytes,
-                 limits.workgroupInvocations, kernel);
       return false;
     }
     if (shader.pushes.count * sizeof(int32_t) > limits.pushBytes) {
@@ -109,7 +94,8 @@ uint32_t Program::tilingFor(uint32_t kernel, const int64_t *symbols) const {
   uint32_t chosen = kNone;
   for (uint32_t i = all.first; i < all.first + all.count; ++i) {
     const TilingRecord &t = m.tilings[i];
-    if (!fits(t))
+    if (t.workgroupSize > device->limits.workgroupInvocations ||
+        t.sharedBytes > device->limits.sharedBytes)
       continue;
     int64_t value = 0;
     if (t.whenExpr != kNone) {

@@ -59,7 +59,6 @@ private:
   VkResult compile(uint32_t kernel, uint32_t tiling, Pipeline &to);
   VkResult upload();
   void destroy(Pipeline &pipeline);
-  bool fits(const TilingRecord &tiling) const;
 
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   Array<Pipeline> pipelines; ///< by kernel, then by tiling
