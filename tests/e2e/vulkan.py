@@ -27,21 +27,6 @@ SUMS = """model Sums {
 }
 """
 
-LOOPS = """model Loops {
-  (x: f32[B, 3], start: i64[B]) -> (a: f32[B, 3], c: i64[B], d: i64[B, 9]) {
-    (a, _) = repeat(i in 0..7, s = x) {
-      s = s * 2 + i
-      yield s
-    }
-    (c, d) = repeat(i in 0..9, token = start) {
-      token = (token * 3 + 1) % 6
-      yield token
-      until all(token == 4)
-    }
-  }
-}
-"""
-
 THREADS = r"""
 #include "runtime/mapsto.h"
 #include <pthread.h>
@@ -256,16 +241,6 @@ class Sessions(Vulkan):
             for name in ("total", "rounds"):
                 self.assertEqual((self.folder / f"vulkan.{name}.npy").read_bytes(),
                                  (self.folder / f"cpu.{name}.npy").read_bytes())
-
-    def test_loops(self):
-        """A loop of a count, and one that ends by what it computes."""
-        program = self.compile("--target", "both", text=LOOPS)
-        inputs = ["--input", "x=[[1,2,3],[4,5,6]]", "--input"]
-        for start in ("start=[1,1]", "start=[0,1]"):
-            expected = self.results(program, *inputs, start)
-            for limits in ("", "mapped=0", "timeline=0"):
-                self.assertEqual(self.results(program, *inputs, start, "--device", "vulkan", "--repeat", "2",
-                                              MAPSTO_VULKAN_LIMITS=limits), expected)
 
     def test_several_threads(self):
         library = self.compile("--emit", "lib", "--target", "both", name="model.so")
