@@ -65,6 +65,11 @@ private:
   mapsto_status placeScratch();
   mapsto_status checkRange(uint32_t buffer, uint64_t bytes);
 
+  // run_descriptors.cpp
+  void operandsOf(const StepRecord &step, Array<Place> &operands) const;
+  mapsto_status makeDescriptors();
+  mapsto_status makeQueries();
+
   // run_record.cpp
   mapsto_status record();
   mapsto_status recordSteps(uint32_t first, uint32_t count);
@@ -81,10 +86,7 @@ private:
   mapsto_status recordLaunch(const StepRecord &step);
   mapsto_status recordLoop(const StepRecord &step);
   mapsto_status recordCopy(const Place &from, const Place &to);
-  void operandsOf(const StepRecord &step, Array<Place> &operands) const;
   void dispatch(uint32_t kernel, uint32_t groups);
-  mapsto_status makeDescriptors();
-  mapsto_status makeQueries();
   mapsto_status openCommands();
   mapsto_status closeCommands();
   /// A barrier, if what is read or written now was written or read since the

@@ -247,6 +247,8 @@ mapsto_status Run::fetchState(uint32_t i) {
   const Manifest &m = session->manifest();
   StateValue &state = session->states[i];
   const Place &place = places[m.states[i].buffer];
+  if (device->lost) // whatever memory that is still mapped shows
+    return fail(VK_ERROR_DEVICE_LOST, "state");
   const char *from = place.mapped ? place.mapped : staging.mapped();
   if (!place.mapped && place.size)
     if (VkResult r = copyNow(*device, place.buffer, place.offset,

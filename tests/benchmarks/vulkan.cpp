@@ -34,12 +34,15 @@ static void run(benchmark::State &state, std::vector<int64_t> sizes) {
     state.SkipWithError(mapsto_last_error());
     return;
   }
-  std::vector<float> x(8 * 16, 0.5f);
+  std::vector<float> x(8 * 16, 0.5f), w(8 * 8, 0.125f);
+  const int64_t square[] = {8, 8};
   size_t next = 0;
   auto once = [&] {
     int64_t dims[] = {sizes[next++ % sizes.size()], 8};
     return mapsto_session_bind_input(session, 0, MAPSTO_F32, dims, 2,
                                      x.data()) ||
+           mapsto_session_bind_input(session, 1, MAPSTO_F32, square, 2,
+                                     w.data()) ||
            mapsto_session_run(session);
   };
   bool failed = once();

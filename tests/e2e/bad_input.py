@@ -138,7 +138,7 @@ class BadModels(Test):
         self.check(self.model(ok, "model.mto", "--model", "Zebra"), "Zebra")
         self.check(self.model(ok, "model.mto", "--dim", "B=-1"), "--dim")
         self.check(self.model(ok, "model.mto", "--cpu", "zneer3"), "zneer3", "did you mean")
-        self.check(self.model(ok, "model.mto", "--target", "vulkan"), "CPU")
+        self.check(self.model(ok, "model.mto", "--target", "metal"), "`vulkan`", "metal")
         self.check(self.model(ok, "model.mto", "--target-triple", "mips-linux-gnu"), "mips")
         self.check(self.model(ok, "model.onnx"), "onnx")
         self.check(mapsto("compile", self.folder / "none.mto", "-o", self.folder / "out"), "none.mto")

@@ -43,9 +43,9 @@ class Golden(Test):
     def test_vulkan(self):
         """The same executable on either device, and kernel by kernel."""
         self.succeed(mapsto("compile", self.model, *self.weights, "--target", "both", "-o", self.folder / "model"))
-        for device in ("cpu", "vulkan"):
+        for device in ("cpu", "vulkan:0"):
             self.validate(run(self.folder / "model", "--device", device, *self.data, env=lavapipe.environment()))
-        self.validate(mapsto("verify", self.model, *self.weights, "--device", "vulkan", env=lavapipe.environment()))
+        self.validate(mapsto("verify", self.model, *self.weights, "--device", "vulkan:0", env=lavapipe.environment()))
 
     def test_other_sizes(self):
         """Symbolic sizes stay symbolic: 1 of everything, and primes."""

@@ -28,7 +28,7 @@ class Stories(Test):
         self.succeed(mapsto("compile", MODEL, *WEIGHTS, "--target", "both", "-o", self.folder / "logits"))
         for folder in ("ref_stories260K", "ref_stories260K_b2s17"):
             reference = STORIES / folder
-            for device in ("cpu", "vulkan"):
+            for device in ("cpu", "vulkan:0"):
                 self.validate(run(self.folder / "logits", "--device", device, env=lavapipe.environment(),
                                   *["--input", f"input_ids=@{reference}/in_0.npy", "--expect",
                                     f"logits=@{reference}/out_0.npy", "--atol", "5e-4", "--rtol", "1e-4"]))
@@ -39,7 +39,7 @@ class Stories(Test):
         generate = ["--model", "Llama.generate", "--arg", f"length={LENGTH}", *WEIGHTS]
         prompt = ["--input", "input_ids=[[1,403,407,261,378]]"]
         on_cpu = self.succeed(mapsto("run", MODEL, *generate, *prompt))
-        on_vulkan = self.validate(mapsto("run", MODEL, *generate, *prompt, "--device", "vulkan",
+        on_vulkan = self.validate(mapsto("run", MODEL, *generate, *prompt, "--device", "vulkan:0",
                                          env=lavapipe.environment()))
         self.assertEqual(on_vulkan.stdout, on_cpu.stdout)
 

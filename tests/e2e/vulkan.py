@@ -1,18 +1,11 @@
-"""Models on Vulkan devices, as users meet them. The device is any there is, on
-most machines Mesa's for CPUs; validation and synchronisation validation watch
-it, and a word of theirs fails the test."""
+"""Models on Vulkan devices, as users meet them: on Mesa's for CPUs, watched by
+validation and synchronisation validation, of which a word fails the test."""
 
 import json
 import re
 import unittest
 
-from support import BUILD, ROOT, Test, mapsto, run
-
-VALIDATION = """khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
-khronos_validation.log_filename = {log}
-khronos_validation.report_flags = error,warn
-khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
-"""
+from support import BUILD, MAPSTO, ROOT, Test, lavapipe, mapsto, run
 
 # Several kernels, one of them a transpose; results that are exact whatever a device makes of the order.
 POINTWISE = """fn pointwise(x: f32[M, N], y: f32[M, N]) -> (z: f32[M, N], t: f32[N, M]) {
@@ -91,15 +84,8 @@ int main(int argc, char **argv) {
 class Vulkan(Test):
     def setUp(self):
         super().setUp()
-        self.log = self.folder / "validation.txt"
-        settings = self.folder / "vk_layer_settings.txt"
-        settings.write_text(VALIDATION.format(log=self.log))
-        self.env = {"VK_INSTANCE_LAYERS": "VK_LAYER_KHRONOS_validation", "VK_LAYER_SETTINGS_PATH": str(settings),
-                    "XDG_CACHE_HOME": str(self.folder / "cache"), "MAPSTO_VULKAN_LIMITS": "", "MAPSTO_DEVICE": ""}
-
-    def tearDown(self):
-        # It is made at the first message.
-        self.assertEqual(self.log.read_text() if self.log.exists() else "", "")
+        self.env = {**lavapipe.environment(), "XDG_CACHE_HOME": str(self.folder / "cache"),
+                    "MAPSTO_VULKAN_LIMITS": "", "MAPSTO_DEVICE": ""}
 
     def model(self, text=POINTWISE):
         path = self.folder / "model.mto"
@@ -112,7 +98,9 @@ class Vulkan(Test):
         return out
 
     def on(self, program, *arguments, **env):
-        return run(program, *arguments, env={**self.env, **env})
+        result = run(program, *arguments, env={**self.env, **env})
+        self.assertEqual(lavapipe.messages(result.stdout + result.stderr), [])
+        return result
 
     def results(self, program, *arguments, **env):
         return self.succeed(self.on(program, *arguments, **env)).stdout
@@ -120,12 +108,12 @@ class Vulkan(Test):
 
 class Devices(Vulkan):
     def test_devices(self):
-        text = self.succeed(mapsto("devices", env=self.env)).stdout
+        text = self.results(MAPSTO, "devices")
         self.assertRegex(text, r"vulkan:0\n  name +\S.*\(.*\)\n  driver +\S.*, Vulkan 1\.\d\n")
         for row in ("memory", "workgroup", "buffers", "features"):
             self.assertRegex(text, rf"\n  {row} +\S")
         self.assertNotIn("lowered", text)
-        text = self.succeed(mapsto("devices", env={**self.env, "MAPSTO_VULKAN_LIMITS": "shared=16384,subgroups=0"})).stdout
+        text = self.results(MAPSTO, "devices", MAPSTO_VULKAN_LIMITS="shared=16384,subgroups=0")
         self.assertIn("16 KiB shared", text)
         self.assertNotIn("subgroup arithmetic", text)
         self.assertRegex(text, r"lowered +shared=16384,subgroups=0")
@@ -146,7 +134,7 @@ class Devices(Vulkan):
         expected = self.results(self.compile(), *DATA)
         for options in (["--device", "vulkan"], ["--target", "both"], ["--target", "both", "--device", "vulkan:0"],
                         ["--target", "vulkan"]):
-            self.assertEqual(self.succeed(mapsto("run", self.model(), *DATA, *options, env=self.env)).stdout, expected)
+            self.assertEqual(self.results(MAPSTO, "run", self.model(), *DATA, *options), expected)
 
     def test_vulkan_alone(self):
         program = self.compile("--target", "vulkan")
@@ -159,7 +147,7 @@ class Devices(Vulkan):
     def test_libraries_and_objects(self):
         expected = self.results(self.compile(), *DATA)
         library = self.compile("--emit", "lib", "--target", "both", name="model.so")
-        self.assertEqual(self.succeed(mapsto("run", library, *DATA, "--device", "vulkan", env=self.env)).stdout, expected)
+        self.assertEqual(self.results(MAPSTO, "run", library, *DATA, "--device", "vulkan"), expected)
         (self.folder / "main.c").write_text(r"""
 #include "runtime/cli.h"
 extern const mapsto_image mapsto_image_pointwise;
@@ -195,7 +183,7 @@ class Without(Vulkan):
         self.assertEqual(self.succeed(self.on(program, *DATA, MAPSTO_DEVICE="vulkan", **env)).stderr, result.stderr)
         # A device by its number is meant.
         self.refuse(self.on(program, *DATA, "--device", "vulkan:0", **env), "there is no Vulkan loader", code=1)
-        self.assertRegex(self.succeed(mapsto("devices", env={**self.env, **env})).stdout,
+        self.assertRegex(self.results(MAPSTO, "devices", **env),
                          r"vulkan\n  there is no Vulkan loader \(libvulkan.so.1\)\n$")
 
     def test_no_driver(self):
@@ -268,8 +256,8 @@ class Sessions(Vulkan):
         self.assertRegex(text, r"5 runs on vulkan\nlatency +min .* p99")
         kernels = len(re.findall(r"\d+\.\d% .* \(\w+\)$", text, re.M))
         self.assertGreater(kernels, 0)
-        self.assertNotIn("roofline", self.succeed(
-            mapsto("bench", self.model(), *DATA[4:], "--device", "vulkan", "--runs", "3", env=self.env)).stdout)
+        self.assertNotIn("roofline", self.results(MAPSTO, "bench", self.model(), *DATA[4:], "--device", "vulkan",
+                                                  "--runs", "3"))
         trace = self.folder / "trace.json"
         for limits in ("", "timestamps=0"):
             self.results(program, *DATA, "--device", "vulkan", "--repeat", "3", "--profile", trace,

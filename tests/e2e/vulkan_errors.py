@@ -12,12 +12,12 @@ class Errors(Test):
         """The run fails on either device, with the same words."""
         options = [part for value in inputs for part in ("--input", value)]
         on = {device: mapsto("run", ERRORS, "--model", model, "--device", device, *options,
-                             env=lavapipe.environment()) for device in ("cpu", "vulkan")}
-        self.assertEqual(lavapipe.messages(on["vulkan"].stdout), [])
+                             env=lavapipe.environment()) for device in ("cpu", "vulkan:0")}
+        self.assertEqual(lavapipe.messages(on["vulkan:0"].stdout), [])
         self.assertNotEqual(on["cpu"].returncode, 0)
-        self.assertEqual(on["vulkan"].returncode, on["cpu"].returncode)
-        self.assertEqual(on["vulkan"].stderr, on["cpu"].stderr)
-        return on["vulkan"].stderr
+        self.assertEqual(on["vulkan:0"].returncode, on["cpu"].returncode)
+        self.assertEqual(on["vulkan:0"].stderr, on["cpu"].stderr)
+        return on["vulkan:0"].stderr
 
     def test_index(self):
         for bad in (3, -4):

@@ -190,7 +190,7 @@ TEST_F(Vulkan, AfterALossSessionsGetTheDeviceAnew) {
   runtime::vulkan::Device *device = runtime::vulkan::openDevice(0, error);
   ASSERT_NE(device, nullptr) << error.c_str();
   device->vk.vkQueueSubmit = loseDevice;
-  EXPECT_EQ(mapsto_session_run(m.session), MAPSTO_RUN_FAILED);
+  EXPECT_EQ(run(m.session, 10, 1, 1), -1);
   EXPECT_NE(m.error().find("the device was lost"), std::string::npos)
       << m.error();
   // What it held is gone.
