@@ -76,6 +76,9 @@ static mapsto_status openImage(const mapsto_image &image, const char *directory,
     return status;
   if (m.shaders.count)
     artifact.backend = image.backend;
+  if (artifact.backend)
+    if (const char *wrong = artifact.backend->check(&artifact))
+      return fail(MAPSTO_BAD_ARTIFACT, "the artifact is damaged: %s", wrong);
   artifact.onCpu = image.kernel_count || !artifact.backend;
   if (artifact.onCpu && (image.kernel_count != m.kernels.count ||
                          (m.kernels.count && !image.kernels)))

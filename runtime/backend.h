@@ -16,6 +16,10 @@ extern "C" {
 
 struct mapsto_backend {
   const char *name; /* as in --device: "vulkan" */
+  /* What is wrong with the records of the artifact's shaders, or null. */
+  const char *(*check)(const mapsto_artifact *artifact);
+  /* The number of a device, "vulkan:1"; -1 where it is none of the backend. */
+  int (*device_number)(const char *device);
   /* Why this machine has no device of it; null where it has one. */
   const char *(*missing)(void);
   /* Readies the session's runs on a device, by number. The session's `run` is

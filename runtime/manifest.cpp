@@ -152,43 +152,6 @@ struct Checker {
     return nullptr;
   }
 
-  Result shader(const ShaderRecord &s, const KernelRecord &k) const {
-    if (s.code.first > m.shaderWords.count ||
-        s.code.count > m.shaderWords.count - s.code.first)
-      return "a shader lies outside the manifest";
-    if (s.pushes.count > kMaxPushes)
-      return "a shader takes more sizes than there is room for";
-    if (Result r =
-            list(s.pushes, m.exprs.count, "a size expression does not exist"))
-      return r;
-    if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
-      return "a shader has an unknown form";
-    if (s.tilings.first > m.tilings.count ||
-        s.tilings.count > m.tilings.count - s.tilings.first)
-      return "a shader's tilings lie outside the manifest";
-    if (Result r = optionalExpr(s.scratchExpr))
-      return r;
-    if (s.startsFrom != kNone && s.startsFrom >= k.argumentCount)
-      return "a shader starts from an operand that it has not";
-    if (Result r = list(s.sites, m.texts.count, "a text does not exist"))
-      return r;
-    uint32_t buffers =
-        k.argumentCount + k.resultCount + (s.scratchExpr != kNone);
-    if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
-      return "a shader has the wrong number of buffers";
-    return exprId(s.itemsExpr);
-  }
-
-  Result tiling(const TilingRecord &t) const {
-    if (t.workgroupSize == 0)
-      return "a shader's workgroup is empty";
-    if (Result r = list(t.constants, UINT32_MAX, "a constant is out of range"))
-      return r;
-    if (Result r = optionalExpr(t.whenExpr))
-      return r;
-    return exprId(t.itemsExpr);
-  }
-
   /// No kernel may write its inputs or the weights.
   bool writable(uint32_t id) const {
     while (BufferKind(m.buffers[id].kind) == BufferKind::Alias)
@@ -359,14 +322,6 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       return wrong;
   for (const KernelRecord &k : kernels)
     if (const char *wrong = check.kernel(k))
-      return wrong;
-  if (shaders.count && shaders.count != kernels.count)
-    return "some kernels have shaders and some have not";
-  for (uint32_t i = 0; i < shaders.count; ++i)
-    if (const char *wrong = check.shader(shaders[i], kernels[i]))
-      return wrong;
-  for (const TilingRecord &t : tilings)
-    if (const char *wrong = check.tiling(t))
       return wrong;
   for (const StepRecord &s : steps)
     if (const char *wrong = check.step(s))

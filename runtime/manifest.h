@@ -316,7 +316,7 @@ template <typename T> struct Records {
 class Manifest {
 public:
   /// Views `size` bytes at `blob`. Returns null, or what is wrong with them
-  /// (a static text).
+  /// (a static text). Records of shaders are for checkShaders().
   const char *open(const void *blob, uint64_t size);
 
   /// Finds the manifest inside a file that was compiled, of any kind and for
@@ -353,6 +353,10 @@ public:
 private:
   const Header *head = nullptr;
 };
+
+/// What is wrong with the records of shaders in an open manifest, or null.
+/// Apart, since a model without shaders is linked without it.
+const char *checkShaders(const Manifest &m);
 
 } // namespace mapsto::runtime
 

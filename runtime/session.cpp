@@ -2,8 +2,6 @@
 
 #include "runtime/thread_pool.h"
 
-#include <climits>
-
 using namespace mapsto::runtime;
 
 mapsto_status mapsto_session::fail(mapsto_status status, const char *format,
@@ -60,21 +58,6 @@ mapsto_status mapsto_session_set_threads(mapsto_session *session, int threads) {
   return MAPSTO_OK;
 }
 
-/// "vulkan:1" as a device of the backend; -1 where it is none.
-static int deviceNumber(const mapsto_backend &backend, const char *device) {
-  size_t length = strlen(backend.name);
-  if (strncmp(device, backend.name, length) != 0)
-    return -1;
-  const char *rest = device + length;
-  if (!*rest)
-    return 0;
-  char *end;
-  long number = strtol(rest + 1, &end, 10);
-  return *rest == ':' && rest[1] && !*end && number >= 0 && number < INT_MAX
-             ? int(number)
-             : -1;
-}
-
 /// The states' contents, where only a device has them.
 static mapsto_status fetchStates(mapsto_session &session) {
   for (uint32_t i = 0; session.backend && i < session.states.size(); ++i)
@@ -88,7 +71,7 @@ mapsto_status mapsto_session_set_device(mapsto_session *session,
                                         const char *device) {
   const mapsto_backend *backend = session->artifact->backend;
   bool cpu = equal(device, "cpu");
-  int number = cpu || !backend ? -1 : deviceNumber(*backend, device);
+  int number = cpu || !backend ? -1 : backend->device_number(device);
   if (cpu ? !session->artifact->onCpu : number < 0) {
     String devices;
     addDevices(devices, *session->artifact);

@@ -112,8 +112,11 @@ llvm::GlobalVariable *addImage(llvm::Module &module,
                               weights,
                               word(manifest.weightsSize),
                               backend};
+  // As aligned as the runtime's thread-local memory, which precedes it in an
+  // executable: else lld may leave a page of the file between the two.
+  constexpr unsigned kAlignment = 16;
   auto *image = addConstant(module, llvm::ConstantStruct::getAnon(fields),
-                            imageSymbol(manifest.name), 8);
+                            imageSymbol(manifest.name), kAlignment);
   image->setLinkage(llvm::GlobalValue::ExternalLinkage);
   if (options.modelImage)
     llvm::GlobalAlias::create(image->getValueType(), 0,

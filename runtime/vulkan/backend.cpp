@@ -2,6 +2,8 @@
 
 #include "runtime/vulkan/run.h"
 
+#include <climits>
+
 using namespace mapsto::runtime;
 using namespace mapsto::runtime::vulkan;
 
@@ -41,8 +43,26 @@ static void closeArtifact(mapsto_artifact *artifact) {
   }
 }
 
+static int deviceNumber(const char *device) {
+  size_t length = strlen(mapsto_vulkan_backend.name);
+  if (strncmp(device, mapsto_vulkan_backend.name, length) != 0)
+    return -1;
+  const char *rest = device + length;
+  if (!*rest)
+    return 0;
+  char *end;
+  long number = strtol(rest + 1, &end, 10);
+  return *rest == ':' && rest[1] && !*end && number >= 0 && number < INT_MAX
+             ? int(number)
+             : -1;
+}
+
 const mapsto_backend mapsto_vulkan_backend = {
     "vulkan",
+    [](const mapsto_artifact *artifact) {
+      return checkShaders(artifact->manifest);
+    },
+    deviceNumber,
     whyNoDevice,
     open,
     [](mapsto_session *session) { return runOf(session).execute(); },

@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(memory.data(), data, size);
   Manifest m;
   m.find(memory.data(), size);
-  if (m.open(memory.data(), size))
+  if (m.open(memory.data(), size) || checkShaders(m))
     return 0;
   for (uint32_t i = 0; i < m.kernels.count; ++i)
     kernels.push(noKernel);

@@ -184,7 +184,7 @@ class Cli(unittest.TestCase):
         wrong("--rtol needs a number of at least 0, not `-1`", "--rtol", "-1")
         wrong("--help takes no value", "--help=me")
         wrong("`x.npy` is no option; inputs are given as --input NAME=VALUE", "x.npy")
-        wrong("was compiled for `cpu`, not `vulkan`", "--device", "vulkan")
+        wrong("`accumulate` was compiled for `cpu`, not `vulkan`", "--device", "vulkan")
         wrong("--output y needs @FILE, or - to print it, not `y.npy`", "--output", "y=y.npy")
         wrong("y.npz: tensors are written one a file, as .npy", "--output", "y=@y.npz")
         wrong("`T` is 3 in input `x` (axis 1) but 2 in input `ids` (axis 0)",

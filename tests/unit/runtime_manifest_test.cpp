@@ -23,7 +23,10 @@ struct Blob {
     auto *header = reinterpret_cast<Header *>(data());
     return reinterpret_cast<T *>(data() + header->sections[size_t(s)].offset);
   }
-  const char *open(Manifest &m) { return m.open(data(), size); }
+  const char *open(Manifest &m) {
+    const char *wrong = m.open(data(), size);
+    return wrong ? wrong : checkShaders(m);
+  }
 };
 
 Blob accumulate() { return Blob(serialize(test::accumulateModel())); }

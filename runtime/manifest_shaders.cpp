@@ -1,0 +1,82 @@
+//===- manifest_shaders.cpp - Are the records of shaders sound? -----------===//
+
+#include "runtime/manifest.h"
+
+namespace mapsto::runtime {
+
+namespace {
+
+using Result = const char *; ///< what is wrong, or null
+
+struct Checker {
+  const Manifest &m;
+
+  Result list(List l, uint32_t bound, const char *what) const {
+    if (l.first > m.indices.count || l.count > m.indices.count - l.first)
+      return "a list lies outside the manifest";
+    for (uint32_t id : m.list(l))
+      if (id >= bound)
+        return what;
+    return nullptr;
+  }
+  Result expr(uint32_t id) const {
+    return id < m.exprs.count ? nullptr : "a size expression does not exist";
+  }
+  Result optionalExpr(uint32_t id) const {
+    return id == kNone ? nullptr : expr(id);
+  }
+
+  Result shader(const ShaderRecord &s, const KernelRecord &k) const {
+    if (s.code.first > m.shaderWords.count ||
+        s.code.count > m.shaderWords.count - s.code.first)
+      return "a shader lies outside the manifest";
+    if (s.pushes.count > kMaxPushes)
+      return "a shader takes more sizes than there is room for";
+    if (Result r =
+            list(s.pushes, m.exprs.count, "a size expression does not exist"))
+      return r;
+    if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
+      return "a shader has an unknown form";
+    if (s.tilings.first > m.tilings.count ||
+        s.tilings.count > m.tilings.count - s.tilings.first)
+      return "a shader's tilings lie outside the manifest";
+    if (Result r = optionalExpr(s.scratchExpr))
+      return r;
+    if (s.startsFrom != kNone && s.startsFrom >= k.argumentCount)
+      return "a shader starts from an operand that it has not";
+    if (Result r = list(s.sites, m.texts.count, "a text does not exist"))
+      return r;
+    uint32_t buffers =
+        k.argumentCount + k.resultCount + (s.scratchExpr != kNone);
+    if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
+      return "a shader has the wrong number of buffers";
+    return expr(s.itemsExpr);
+  }
+
+  Result tiling(const TilingRecord &t) const {
+    if (t.workgroupSize == 0)
+      return "a shader's workgroup is empty";
+    if (Result r = list(t.constants, UINT32_MAX, "a constant is out of range"))
+      return r;
+    if (Result r = optionalExpr(t.whenExpr))
+      return r;
+    return expr(t.itemsExpr);
+  }
+};
+
+} // namespace
+
+const char *checkShaders(const Manifest &m) {
+  Checker check{m};
+  if (m.shaders.count && m.shaders.count != m.kernels.count)
+    return "some kernels have shaders and some have not";
+  for (uint32_t i = 0; i < m.shaders.count; ++i)
+    if (Result wrong = check.shader(m.shaders[i], m.kernels[i]))
+      return wrong;
+  for (const TilingRecord &t : m.tilings)
+    if (Result wrong = check.tiling(t))
+      return wrong;
+  return nullptr;
+}
+
+} // namespace mapsto::runtime
