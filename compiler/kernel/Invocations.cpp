@@ -117,16 +117,18 @@ Buffer KernelEmitter::allocateForWorkgroup(ArrayRef<Dim> dims, Type elementType,
     }
   }
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(entry);
   constexpr int64_t kAlignment = 64;
   Dim width = stored.getIntOrFloatBitWidth() / 8;
   Dim begin = *Dim::exactDiv(scratchBytes, width);
   scratchBytes += Dim::ceilDiv(size * width, kAlignment) * Dim(kAlignment);
   auto &[all, start] = scratchViews[stored];
-  if (!all) {
+  if (!all)
     all = entry->addArgument(MemRefType::get({ShapedType::kDynamic}, stored),
                              b.getLoc());
-    Value size = arith::DivUIOp::create(b, scratchSize, dim(width));
+  if (!start) {
+    Value bytes = dim(width);
+    b.setInsertionPointAfterValue(bytes);
+    Value size = arith::DivUIOp::create(b, scratchSize, bytes);
     Value group = gpu::BlockIdOp::create(b, gpu::Dimension::x);
     start = arith::MulIOp::create(b, group, size);
   }
