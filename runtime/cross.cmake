@@ -24,12 +24,8 @@ function(mapsto_cross_archive output)
   foreach(source IN LISTS ARGN)
     string(REPLACE "/" "-" name "${source}")
     set(object "${CMAKE_CURRENT_BINARY_DIR}/aarch64/${name}.o")
-    set(effort -Oz -Wno-missing-field-initializers)
-    if(source IN_LIST runtime_fast_sources)
-      set(effort -Os)
-    endif()
     add_custom_command(OUTPUT "${object}"
-      COMMAND ${cross_compiler} -std=c++20 ${effort} -fPIC ${runtime_options} -mno-outline-atomics -ffunction-sections
+      COMMAND ${cross_compiler} -std=c++20 -Oz -Wno-missing-field-initializers -fPIC ${runtime_options} -mno-outline-atomics -ffunction-sections
               -fdata-sections -DMAPSTO_VERSION="${PROJECT_VERSION}" "-I${PROJECT_SOURCE_DIR}"
               -MD -MF "${object}.d" -c "${CMAKE_CURRENT_SOURCE_DIR}/${source}" -o "${object}"
       DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM)
