@@ -1,4 +1,4 @@
-#include "runtime/manifest.h"
+#include "runtime/manifest_references.h"
 
 #include <cstring>
 #include <initializer_list>
@@ -9,30 +9,12 @@ namespace {
 
 /// The checks of Manifest::open, one kind of record each. Every function
 /// returns null, or what is wrong.
-struct Checker {
-  const Manifest &m;
-
-  using Result = const char *;
-
+struct Checker : References {
   Result text(Text t) const {
     if (t.offset >= m.strings.count || t.length >= m.strings.count - t.offset ||
         m.strings[t.offset + t.length] != '\0')
       return "a text lies outside the manifest";
     return nullptr;
-  }
-  Result list(List l, uint32_t bound, const char *what) const {
-    if (l.first > m.indices.count || l.count > m.indices.count - l.first)
-      return "a list lies outside the manifest";
-    for (uint32_t id : m.list(l))
-      if (id >= bound)
-        return what;
-    return nullptr;
-  }
-  Result exprId(uint32_t id) const {
-    return id < m.exprs.count ? nullptr : "a size expression does not exist";
-  }
-  Result optionalExpr(uint32_t id) const {
-    return id == kNone ? nullptr : exprId(id);
   }
   Result bufferId(uint32_t id) const {
     return id < m.buffers.count ? nullptr : "a buffer does not exist";
@@ -288,7 +270,7 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       !view(blob, size, at(Section::Tilings), tilings))
     return "a section lies outside the manifest";
 
-  Checker check{*this};
+  Checker check{{*this}};
   for (Text t : {head->name, head->doc, head->triple, head->cpu, head->options,
                  head->weightsFile})
     if (const char *wrong = check.text(t))

@@ -1,31 +1,12 @@
 //===- manifest_shaders.cpp - Are the records of shaders sound? -----------===//
 
-#include "runtime/manifest.h"
+#include "runtime/manifest_references.h"
 
 namespace mapsto::runtime {
 
 namespace {
 
-using Result = const char *; ///< what is wrong, or null
-
-struct Checker {
-  const Manifest &m;
-
-  Result list(List l, uint32_t bound, const char *what) const {
-    if (l.first > m.indices.count || l.count > m.indices.count - l.first)
-      return "a list lies outside the manifest";
-    for (uint32_t id : m.list(l))
-      if (id >= bound)
-        return what;
-    return nullptr;
-  }
-  Result expr(uint32_t id) const {
-    return id < m.exprs.count ? nullptr : "a size expression does not exist";
-  }
-  Result optionalExpr(uint32_t id) const {
-    return id == kNone ? nullptr : expr(id);
-  }
-
+struct Checker : References {
   Result shader(const ShaderRecord &s, const KernelRecord &k) const {
     if (s.code.first > m.shaderWords.count ||
         s.code.count > m.shaderWords.count - s.code.first)
@@ -50,7 +31,7 @@ struct Checker {
         k.argumentCount + k.resultCount + (s.scratchExpr != kNone);
     if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
       return "a shader has the wrong number of buffers";
-    return expr(s.itemsExpr);
+    return exprId(s.itemsExpr);
   }
 
   Result tiling(const TilingRecord &t) const {
@@ -60,21 +41,21 @@ struct Checker {
       return r;
     if (Result r = optionalExpr(t.whenExpr))
       return r;
-    return expr(t.itemsExpr);
+    return exprId(t.itemsExpr);
   }
 };
 
 } // namespace
 
 const char *checkShaders(const Manifest &m) {
-  Checker check{m};
+  Checker check{{m}};
   if (m.shaders.count && m.shaders.count != m.kernels.count)
     return "some kernels have shaders and some have not";
   for (uint32_t i = 0; i < m.shaders.count; ++i)
-    if (Result wrong = check.shader(m.shaders[i], m.kernels[i]))
+    if (const char *wrong = check.shader(m.shaders[i], m.kernels[i]))
       return wrong;
   for (const TilingRecord &t : m.tilings)
-    if (Result wrong = check.tiling(t))
+    if (const char *wrong = check.tiling(t))
       return wrong;
   return nullptr;
 }

@@ -149,22 +149,13 @@ private:
       stage.sums = team ? team->allocateOwn(sums, sumType(stage))
                         : e.allocate({Dim(sums)}, sumType(stage));
     }
-    for (Value v : valuesLeftBy(stage))
+    for (Value v : stage.results())
       memory[v] = e.allocate(dimsOf(v), elementTypeOf(v));
-  }
-
-  static SmallVector<Value> valuesLeftBy(const ScanStage &stage) {
-    if (stage.gates.empty())
-      return SmallVector<Value>(stage.groups.front().root->getResults());
-    llvm::SmallSetVector<Value, 4> values;
-    for (const ScanStage::Output &output : stage.outputs)
-      values.insert(output.value);
-    return values.takeVector();
   }
 
   void emitStage(const ScanStage &stage) {
     const Group &group = stage.groups.front();
-    SmallVector<Value> values = valuesLeftBy(stage);
+    SmallVector<Value> values = stage.results();
     if (!stage.gates.empty()) {
       emitMatmulStage(e, stage, memory, firstRow, lastRow,
                       shares ? team->columnsOf(stage.units)
@@ -221,29 +212,13 @@ private:
     }
   }
 
-  /// `v` where the row's sequence goes on at this step, `otherwise` past its
-  /// end.
-  Value whileRunning(Value v, Value otherwise, ArrayRef<Index> at) {
-    if (!op.getLengths())
-      return v;
-    Value length = e.convert(e.element(op.getLengths(), at.take_front(1)),
-                             e.b.getI64Type());
-    Value now = arith::IndexCastOp::create(e.b, e.b.getI64Type(), time);
-    e.alike(now, length);
-    Value running =
-        arith::CmpIOp::create(e.b, arith::CmpIPredicate::slt, now, length);
-    e.alike(v, otherwise);
-    if (e.isVector(running))
-      v = e.splat(v), otherwise = e.splat(otherwise);
-    return arith::SelectOp::create(e.b, running, v, otherwise);
-  }
-
   void writeOutputs() {
     for (auto [n, output] : llvm::enumerate(outputs)) {
       Value value = yield.getValues()[states.size() + n];
       eachElement(dimsOf(value), [&](ArrayRef<Index> at) {
         Value v = e.element(value, at);
-        v = whileRunning(v, e.constant(getElementTypeOrSelf(v), 0), at);
+        v = whileRunning(e, op, time, v, e.constant(getElementTypeOrSelf(v), 0),
+                         at);
         Indices to(at);
         to.insert(to.begin() + op.getAxis(), e.uniform(time));
         e.store(v, output, to);
@@ -295,7 +270,7 @@ private:
     eachElement(to.dims, [&](ArrayRef<Index> at) {
       Value v = aside ? e.load(*aside, at) : e.element(value, at);
       Value before = op.getLengths() ? e.load(old, at) : Value();
-      e.store(whileRunning(v, before, at), to, at);
+      e.store(whileRunning(e, op, time, v, before, at), to, at);
     });
   }
 };

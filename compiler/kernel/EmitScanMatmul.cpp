@@ -239,19 +239,12 @@ private:
                     function_ref<Value(int64_t)> sumAt) {
     for (int64_t v = 0; v < vectors; ++v) {
       Index lanes = unitsAt(unit, v);
-      // By matmul, the first column and the value of each part.
-      llvm::DenseMap<Value, SmallVector<std::pair<Value, Value>>> products;
+      UnitColumns products;
       for (auto [i, gate] : llvm::enumerate(stage.gates))
         products[PackedMatmulOp(gate.matmul).getResult()].push_back(
             {columnsFrom(gate.column, lanes).value,
              e.convert(sumAt(i * vectors + v), type)});
-      for (auto &[product, parts] : products)
-        e.given[product] = [&parts = parts](ArrayRef<Index> at) {
-          for (auto [column, value] : parts)
-            if (parts.size() == 1 || column == at.back().value)
-              return value;
-          llvm_unreachable("a gate's columns are those that its slice reads");
-        };
+      giveColumns(e, products);
       if (units % (vectors * e.lanes) == 0) {
         write(row, lanes);
       } else {

@@ -18,6 +18,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
+#include "compiler/kernel/KernelFunction.h"
 #include "compiler/kernel/ScanTeam.h"
 
 using namespace mlir;
@@ -101,15 +102,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
   void lower(KernelOp kernel) {
     MLIRContext *context = &getContext();
     OpBuilder b(kernel);
-    auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-    FunctionType type = kernel.getFunctionType();
     Type index = b.getIndexType();
-
-    SmallVector<Type> arguments;
-    for (Type t : llvm::concat<const Type>(type.getInputs(), type.getResults()))
-      arguments.push_back(bufferType(t));
-    size_t buffers = arguments.size();
-    arguments.append(symbols ? symbols.size() : 0, index);
+    SmallVector<Type> arguments = operandTypes(kernel);
     Type bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
     arguments.append(
         {bytes, index, index,
@@ -125,18 +119,8 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     Machine machine{vectorBits / 32, registers, l1Bytes, l2Bytes,
                     streamedBytes};
     KernelEmitter e(kernel.getLoc(), entry, machine);
-    auto argument = entry->args_begin();
-    Block &body = kernel.getBody().front();
-    for (BlockArgument input : body.getArguments())
-      e.buffers[input] = {*argument++, Value(), dimsOf(input),
-                          elementTypeOf(input)};
-    SmallVector<Buffer> results;
-    for (Value output : body.getTerminator()->getOperands())
-      results.push_back(
-          {*argument++, Value(), dimsOf(output), elementTypeOf(output)});
-    if (symbols)
-      for (auto name : symbols.getAsRange<StringAttr>())
-        e.symbolValues[name.getValue().str()] = *argument++;
+    Block::args_iterator argument = entry->args_begin();
+    SmallVector<Buffer> results = bindOperands(e, kernel, argument);
     e.scratch = *argument++;
     Value begin = *argument++, end = *argument++;
     e.context = *argument++;
@@ -151,24 +135,12 @@ struct LowerKernels : impl::LowerKernelsBase<LowerKernels> {
     e.endStream();
     func::ReturnOp::create(e.b);
 
-    SmallVector<Attribute> fused;
-    for (Operation *op : group.ops)
-      fused.push_back(b.getStringAttr(op->getName().stripDialect()));
-    for (NamedAttribute attr : kernel->getDiscardableAttrs())
-      function->setAttr(attr.getName(), attr.getValue());
-    function->setAttr(kKernelKindAttr, kernel.getKindAttr());
+    describe(function, kernel, group, e);
     function->setAttr(kGridAttr, b.getStringAttr(gridOf(group, machine).str()));
-    function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
     if (e.teamWaits)
       function->setAttr(kTeamAttr, b.getStringAttr(e.teamWaits->str()));
     if (e.sharedBytes != Dim(0))
       function->setAttr(kSharedAttr, b.getStringAttr(e.sharedBytes.str()));
-    function->setAttr(kFusedAttr, b.getArrayAttr(fused));
-    SmallVector<Attribute> sites;
-    for (const std::string &site : e.sites)
-      sites.push_back(b.getStringAttr(site));
-    function->setAttr(kSitesAttr, b.getArrayAttr(sites));
-    function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
   }
 };
 

@@ -228,4 +228,39 @@ std::vector<ScanStage> formStages(ArrayRef<Group> groups, int64_t lanes) {
   return stages;
 }
 
+SmallVector<Value> ScanStage::results() const {
+  if (gates.empty())
+    return SmallVector<Value>(groups.front().root->getResults());
+  llvm::SmallSetVector<Value, 4> values;
+  for (const Output &output : outputs)
+    values.insert(output.value);
+  return values.takeVector();
+}
+
+Value whileRunning(KernelEmitter &e, ScanOp op, Value time, Value v,
+                   Value otherwise, ArrayRef<Index> at) {
+  if (!op.getLengths())
+    return v;
+  Value length =
+      e.convert(e.element(op.getLengths(), at.take_front(1)), e.b.getI64Type());
+  Value now = arith::IndexCastOp::create(e.b, e.b.getI64Type(), time);
+  e.alike(now, length);
+  Value running =
+      arith::CmpIOp::create(e.b, arith::CmpIPredicate::slt, now, length);
+  e.alike(v, otherwise);
+  if (e.isVector(running))
+    v = e.splat(v), otherwise = e.splat(otherwise);
+  return arith::SelectOp::create(e.b, running, v, otherwise);
+}
+
+void giveColumns(KernelEmitter &e, const UnitColumns &columns) {
+  for (const auto &[product, parts] : columns)
+    e.given[product] = [&parts = parts](ArrayRef<Index> at) {
+      for (auto [column, value] : parts)
+        if (parts.size() == 1 || column == at.back().value)
+          return value;
+      llvm_unreachable("a gate's columns are those that its slice reads");
+    };
+}
+
 } // namespace mapsto

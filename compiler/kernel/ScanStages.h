@@ -38,10 +38,27 @@ struct ScanStage {
   llvm::SmallVector<Output> outputs;
   Dim units;
   Buffer sums;
+
+  /// What it leaves for others to read.
+  llvm::SmallVector<mlir::Value> results() const;
 };
 
 /// The stages of a body of independent rows.
 std::vector<ScanStage> formStages(llvm::ArrayRef<Group> groups, int64_t lanes);
+
+/// `v` where the row at `at` has a step `time`, `otherwise` past the end of its
+/// sequence.
+mlir::Value whileRunning(KernelEmitter &e, ScanOp op, mlir::Value time,
+                         mlir::Value v, mlir::Value otherwise,
+                         llvm::ArrayRef<Index> at);
+
+/// A unit's columns of matmuls' results: for each matmul, the first column and
+/// the value of each part.
+using UnitColumns =
+    llvm::MapVector<mlir::Value,
+                    llvm::SmallVector<std::pair<mlir::Value, mlir::Value>>>;
+/// Reads those columns from here on as these values; `columns` has to stay.
+void giveColumns(KernelEmitter &e, const UnitColumns &columns);
 
 /// Columns [first, last).
 struct Columns {

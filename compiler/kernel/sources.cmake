@@ -17,6 +17,7 @@ list(APPEND compiler_sources
   kernel/IndexArithmetic.cpp
   kernel/Invocations.cpp
   kernel/KernelEmitter.cpp
+  kernel/KernelFunction.cpp
   kernel/LowerKernels.cpp
   kernel/MatmulDots.cpp
   kernel/MatmulEpilogue.cpp

@@ -108,7 +108,7 @@ private:
           e.allocateForWorkgroup(dims, states[k].elementType, "state"));
     }
     for (const ScanStage &stage : plan.stages)
-      for (Value value : ScanPlan::valuesOf(stage))
+      for (Value value : stage.results())
         if (plan.isInMemory(value))
           memory[value] = e.allocateForWorkgroup(shapeHere(value),
                                                  elementTypeOf(value), "stage");
@@ -215,7 +215,7 @@ private:
       emitStage(stage);
       bool isLast = &stage == &plan.stages.back() && !plan.copiesAtEnd();
       bool leaves = false;
-      for (Value value : ScanPlan::valuesOf(stage))
+      for (Value value : stage.results())
         if (plan.isInMemory(value)) {
           give(value, memory[value]);
           leaves = true;
@@ -233,7 +233,7 @@ private:
       e.barrier();
     e.forget();
     for (const ScanStage &stage : plan.stages)
-      for (Value value : ScanPlan::valuesOf(stage))
+      for (Value value : stage.results())
         e.given.erase(value);
   }
 
@@ -290,26 +290,14 @@ private:
     if (n < states.size()) {
       Value old =
           op.getLengths() ? e.element(body.getArgument(n), at) : Value();
-      e.store(whileRunning(v, old, at), stateAt(n, next), here(at));
+      e.store(whileRunning(e, op, time, v, old, at), stateAt(n, next),
+              here(at));
       return;
     }
-    v = whileRunning(v, e.constant(v.getType(), 0), at);
+    v = whileRunning(e, op, time, v, e.constant(v.getType(), 0), at);
     Indices to(at);
     to.insert(to.begin() + op.getAxis(), e.uniform(time));
     e.store(v, outputs[n - states.size()], to);
-  }
-
-  /// `v` where the row's sequence goes on at this step, `otherwise` past its
-  /// end.
-  Value whileRunning(Value v, Value otherwise, ArrayRef<Index> at) {
-    if (!op.getLengths())
-      return v;
-    Value length = e.convert(e.element(op.getLengths(), at.take_front(1)),
-                             e.b.getI64Type());
-    Value now = arith::IndexCastOp::create(e.b, e.b.getI64Type(), time);
-    Value running =
-        arith::CmpIOp::create(e.b, arith::CmpIPredicate::slt, now, length);
-    return arith::SelectOp::create(e.b, running, v, otherwise);
   }
 
   //===--------------------------------------------------------------------===//
@@ -407,20 +395,13 @@ private:
   /// The rest of the stage for a unit of one row.
   void combine(const ScanStage &stage, Index row, Index unit,
                ArrayRef<Value> sums) {
-    // By matmul, the first column and the value of each part.
-    llvm::MapVector<Value, SmallVector<std::pair<Value, Value>>> products;
+    UnitColumns products;
     for (auto [gate, sum] : llvm::zip_equal(stage.gates, sums)) {
       Value product = PackedMatmulOp(gate.matmul).getResult();
       products[product].push_back({columnFrom(gate.column, unit).value,
                                    e.convert(sum, elementTypeOf(product))});
     }
-    for (auto &[product, parts] : products)
-      e.given[product] = [&parts = parts](ArrayRef<Index> at) {
-        for (auto [column, value] : parts)
-          if (parts.size() == 1 || column == at.back().value)
-            return value;
-        llvm_unreachable("a gate's columns are those that its slice reads");
-      };
+    giveColumns(e, products);
     SmallVector<Left> all;
     for (auto [value, column] : stage.outputs) {
       Indices at{row, columnFrom(column, unit)};

@@ -110,7 +110,13 @@ float turn(float x, out uint quarters) {
   return rest;
 }
 
-float sineOfTurn(float r, uint quarters) {
+// sin(x + shift * pi/2).
+float shiftedSine(float x, uint shift) {
+  if (isinf(x) || isnan(x))
+    return uintBitsToFloat(0x7FC00000u);
+  uint quarters;
+  const float r = turn(x, quarters);
+  quarters += shift;
   const float s = r * r;
   precise float sine = ((-1.95026742e-4 * s + 8.33216123e-3) * s - 0.166666552) * s * r + r;
   precise float cosine =
@@ -120,22 +126,10 @@ float sineOfTurn(float r, uint quarters) {
 }
 )"},
     {"sine", "turn", R"(
-float sine(float x) {
-  if (isinf(x) || isnan(x))
-    return uintBitsToFloat(0x7FC00000u);
-  uint quarters;
-  const float r = turn(x, quarters);
-  return sineOfTurn(r, quarters);
-}
+float sine(float x) { return shiftedSine(x, 0u); }
 )"},
     {"cosine", "turn", R"(
-float cosine(float x) {
-  if (isinf(x) || isnan(x))
-    return uintBitsToFloat(0x7FC00000u);
-  uint quarters;
-  const float r = turn(x, quarters);
-  return sineOfTurn(r, quarters + 1u);
-}
+float cosine(float x) { return shiftedSine(x, 1u); }
 )"},
     {"power", "", R"(
 float upperHalf(float x) { return uintBitsToFloat(floatBitsToUint(x) & 0xFFFFF000u); }

@@ -21,7 +21,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
-#include "compiler/kernel/GroupEmitter.h"
+#include "compiler/kernel/KernelFunction.h"
 #include "compiler/vulkan/AttentionShader.h"
 #include "compiler/vulkan/BufferNames.h"
 #include "compiler/vulkan/EmitCumulative.h"
@@ -143,13 +143,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
   void lower(KernelOp kernel) {
     MLIRContext *context = &getContext();
     OpBuilder b(kernel);
-    auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-    FunctionType type = kernel.getFunctionType();
-    SmallVector<Type> arguments;
-    for (Type t : llvm::concat<const Type>(type.getInputs(), type.getResults()))
-      arguments.push_back(bufferType(t));
-    size_t buffers = arguments.size();
-    arguments.append(symbols ? symbols.size() : 0, b.getIndexType());
+    SmallVector<Type> arguments = operandTypes(kernel);
     arguments.push_back(b.getIndexType());
     arguments.push_back(MemRefType::get({3}, b.getI64Type()));
     auto function =
@@ -160,18 +154,8 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     Machine machine;
     machine.lanesAreInvocations = true;
     KernelEmitter e(kernel.getLoc(), entry, machine);
-    auto argument = entry->args_begin();
-    Block &body = kernel.getBody().front();
-    for (BlockArgument input : body.getArguments())
-      e.buffers[input] = {*argument++, Value(), dimsOf(input),
-                          elementTypeOf(input)};
-    SmallVector<Buffer> results;
-    for (Value output : body.getTerminator()->getOperands())
-      results.push_back(
-          {*argument++, Value(), dimsOf(output), elementTypeOf(output)});
-    if (symbols)
-      for (auto name : symbols.getAsRange<StringAttr>())
-        e.symbolValues[name.getValue().str()] = *argument++;
+    Block::args_iterator argument = entry->args_begin();
+    SmallVector<Buffer> results = bindOperands(e, kernel, argument);
     e.scratchSize = *argument++;
     e.context = *argument++;
 
@@ -190,8 +174,7 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
     // The views of scratch that it needs have become arguments.
     function.setType(FunctionType::get(context, entry->getArgumentTypes(), {}));
 
-    for (NamedAttribute attr : kernel->getDiscardableAttrs())
-      function->setAttr(attr.getName(), attr.getValue());
+    describe(function, kernel, group, e);
     function->setAttr(kGridAttr,
                       b.getStringAttr(itemsOf(group, machine).str()));
     function->setAttr(
@@ -201,21 +184,11 @@ struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
       function->setAttr(kWorkgroupSizeAttr, b.getI64IntegerAttr(*size));
     if (auto operand = startsFrom(group))
       function->setAttr(kStartsFromAttr, b.getI64IntegerAttr(*operand));
-    function->setAttr(kScratchAttr, b.getStringAttr(e.scratchBytes.str()));
-    SmallVector<Attribute> sites;
-    for (const std::string &site : e.sites)
-      sites.push_back(b.getStringAttr(site));
-    function->setAttr(kSitesAttr, b.getArrayAttr(sites));
-    function->setAttr(kKernelKindAttr, kernel.getKindAttr());
-    function->setAttr(kBuffersAttr, b.getI64IntegerAttr(buffers));
+    FunctionType type = kernel.getFunctionType();
     SmallVector<StringRef> names(bufferNames[kernel.getSymName()].begin(),
                                  bufferNames[kernel.getSymName()].end());
-    names.resize(buffers, "buffer");
+    names.resize(type.getNumInputs() + type.getNumResults(), "buffer");
     function->setAttr(kBufferNamesAttr, b.getStrArrayAttr(names));
-    SmallVector<Attribute> fused;
-    for (Operation *op : group.ops)
-      fused.push_back(b.getStringAttr(op->getName().stripDialect()));
-    function->setAttr(kFusedAttr, b.getArrayAttr(fused));
   }
 };
 

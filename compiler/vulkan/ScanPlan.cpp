@@ -48,15 +48,6 @@ ScanPlan::Form ScanPlan::formOf(const ScanStage &stage) {
   }
 }
 
-SmallVector<Value> ScanPlan::valuesOf(const ScanStage &stage) {
-  if (stage.gates.empty())
-    return SmallVector<Value>(stage.groups.front().root->getResults());
-  llvm::SmallSetVector<Value, 4> values;
-  for (const ScanStage::Output &output : stage.outputs)
-    values.insert(output.value);
-  return values.takeVector();
-}
-
 static bool contains(const ScanStage &stage, Operation *op) {
   return llvm::any_of(stage.groups,
                       [&](const Group &group) { return group.contains(op); });
@@ -70,7 +61,7 @@ void ScanPlan::findMemory(ScanOp op) {
     // Others write to memory only.
     bool yields = form == Form::Gates || form == Form::Elements ||
                   (form == Form::Rows && rows);
-    for (Value value : valuesOf(stage)) {
+    for (Value value : stage.results()) {
       for (OpOperand &use : value.getUses()) {
         Operation *user = use.getOwner();
         if (user == yield && yields)

@@ -40,8 +40,6 @@ struct ScanPlan {
     return !inMemory.empty() || llvm::is_contained(inPlace, false);
   }
   bool copiesAtEnd() const { return llvm::is_contained(writers, nullptr); }
-  /// Values that a stage leaves to others, or that are yielded.
-  static llvm::SmallVector<mlir::Value> valuesOf(const ScanStage &stage);
 
   /// The batch, where its rows do not meet.
   std::optional<Dim> rows;

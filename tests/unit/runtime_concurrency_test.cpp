@@ -132,25 +132,16 @@ bool runs(mapsto_session *session, int64_t n, int64_t rounds, int64_t seed) {
 TEST(Concurrency, SessionsRunBesideEachOther) {
   Model m(neighboursModel(), kKernels);
   ASSERT_NE(m.artifact, nullptr) << mapsto_last_error();
-  std::atomic<int> good{0};
-  std::vector<std::thread> callers;
-  for (int caller = 0; caller < 4; ++caller)
-    callers.emplace_back([&, caller] {
-      mapsto_session *session;
-      if (mapsto_session_create(m.artifact, &session))
-        return;
-      bool all = true;
-      for (int run = 0; run < 40; ++run) {
-        mapsto_session_set_threads(session, 1 + (caller + run) % 4);
-        // Sizes change and come back; loops end early at some.
-        all &= runs(session, 1 + run * 37 % 200, run % 9, caller + run / 2);
-      }
-      good += all;
-      mapsto_session_free(session);
-    });
-  for (std::thread &caller : callers)
-    caller.join();
-  EXPECT_EQ(good, 4);
+  auto holds = [](mapsto_session *session, int caller) {
+    bool all = true;
+    for (int run = 0; run < 40; ++run) {
+      mapsto_session_set_threads(session, 1 + (caller + run) % 4);
+      // Sizes change and come back; loops end early at some.
+      all &= runs(session, 1 + run * 37 % 200, run % 9, caller + run / 2);
+    }
+    return all;
+  };
+  EXPECT_EQ(test::sessionsThatHold(m.artifact, 4, holds), 4);
 }
 
 TEST(Concurrency, ASessionGoesFromThreadToThread) {
@@ -229,12 +220,7 @@ TEST(Concurrency, LaunchesRunSideBySide) {
   Model m(besideModel(), kKernels);
   ASSERT_NE(m.artifact, nullptr) << mapsto_last_error();
   std::vector<mapsto_step_time> steps;
-  mapsto_session_on_step(
-      m.session,
-      [](void *user, const mapsto_step_time *time) {
-        static_cast<std::vector<mapsto_step_time> *>(user)->push_back(*time);
-      },
-      &steps);
+  test::collectSteps(m.session, steps);
   for (int threads : {1, 2, 3, 4})
     for (int64_t n : {1, 2, 61, 200})
       for (int64_t rounds : {0, 1, 7}) {

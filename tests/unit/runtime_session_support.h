@@ -6,7 +6,10 @@
 #include "runtime/manifest_writer.h"
 #include "runtime/mapsto.h"
 
+#include <atomic>
+#include <functional>
 #include <gtest/gtest.h>
+#include <thread>
 
 namespace mapsto::test {
 
@@ -56,6 +59,37 @@ struct Model {
     return {data, data + t.bytes / sizeof(T)};
   }
 };
+
+/// Sessions of an artifact, each in a thread of its own: of how many `body`
+/// holds.
+inline int sessionsThatHold(
+    mapsto_artifact *artifact, int callers,
+    const std::function<bool(mapsto_session *, int caller)> &body) {
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int caller = 0; caller < callers; ++caller)
+    threads.emplace_back([&, caller] {
+      mapsto_session *session;
+      if (mapsto_session_create(artifact, &session))
+        return;
+      good += body(session, caller);
+      mapsto_session_free(session);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  return good;
+}
+
+/// Has the session's steps added to `steps` from here on.
+inline void collectSteps(mapsto_session *session,
+                         std::vector<mapsto_step_time> &steps) {
+  mapsto_session_on_step(
+      session,
+      [](void *user, const mapsto_step_time *time) {
+        static_cast<std::vector<mapsto_step_time> *>(user)->push_back(*time);
+      },
+      &steps);
+}
 
 } // namespace mapsto::test
 

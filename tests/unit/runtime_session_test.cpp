@@ -146,12 +146,7 @@ TEST_F(Accumulate, KeepsReadsAndWritesState) {
 
 TEST_F(Accumulate, TellsWhatStepsCost) {
   std::vector<mapsto_step_time> steps;
-  mapsto_session_on_step(
-      m.session,
-      [](void *user, const mapsto_step_time *time) {
-        static_cast<std::vector<mapsto_step_time> *>(user)->push_back(*time);
-      },
-      &steps);
+  test::collectSteps(m.session, steps);
   bindAll(2, 3);
   EXPECT_EQ(m.run(), "");
   ASSERT_EQ(steps.size(), 3u);

@@ -7,9 +7,7 @@
 #include "runtime/backend.h"
 #include "runtime/vulkan/device.h"
 
-#include <atomic>
 #include <gtest/gtest.h>
-#include <thread>
 
 using namespace mapsto;
 using runtime::BufferKind;
@@ -156,26 +154,17 @@ TEST_F(Vulkan, NothingIsRunOnNothing) {
 
 TEST_F(Vulkan, SessionsRunBesideEachOther) {
   Sums m;
-  std::atomic<int> good{0};
-  std::vector<std::thread> callers;
-  for (int caller = 0; caller < 4; ++caller)
-    callers.emplace_back([&, caller] {
-      mapsto_session *session;
-      if (mapsto_session_create(m.artifact, &session))
-        return;
-      bool all = !mapsto_session_set_device(session, "vulkan");
-      for (int turn = 0; turn < 10; ++turn) { // sizes change and come back
-        int64_t n = 1 + (caller + turn) % 3 * 100;
-        mapsto_session_reset(session);
-        all &= run(session, n, 3, float(caller)) == 3 * float(caller);
-        all &= run(session, n, 1, 1) == 3 * float(caller) + 1;
-      }
-      good += all;
-      mapsto_session_free(session);
-    });
-  for (std::thread &caller : callers)
-    caller.join();
-  EXPECT_EQ(good, 4);
+  auto holds = [](mapsto_session *session, int caller) {
+    bool all = !mapsto_session_set_device(session, "vulkan");
+    for (int turn = 0; turn < 10; ++turn) { // sizes change and come back
+      int64_t n = 1 + (caller + turn) % 3 * 100;
+      mapsto_session_reset(session);
+      all &= run(session, n, 3, float(caller)) == 3 * float(caller);
+      all &= run(session, n, 1, 1) == 3 * float(caller) + 1;
+    }
+    return all;
+  };
+  EXPECT_EQ(test::sessionsThatHold(m.artifact, 4, holds), 4);
 }
 
 VkResult VKAPI_PTR loseDevice(VkQueue, uint32_t, const VkSubmitInfo *,
