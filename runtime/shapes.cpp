@@ -340,6 +340,8 @@ struct Settler {
         sizes.cost = costOf(sizes);
       else if (evaluate(m, k.costExpr, symbols, sizes.cost) != ExprError::None)
         sizes.cost = INT64_MAX;
+      if (sizes.cost < 0) // a damaged file's
+        sizes.cost = 0;
       if (k.teamExpr != kNone &&
           evaluate(m, k.teamExpr, symbols, sizes.waits) != ExprError::None)
         sizes.waits = 0;

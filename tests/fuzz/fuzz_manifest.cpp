@@ -76,8 +76,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(memory.data(), data, size);
   Manifest m;
   m.find(memory.data(), size);
-  if (m.open(memory.data(), size) || checkShaders(m))
+  if (m.open(memory.data(), size))
     return 0;
+  (void)checkShaders(m); // the CPU runs what a device refuses
   for (uint32_t i = 0; i < m.kernels.count; ++i)
     kernels.push(noKernel);
   alignas(64) static char weights[1 << 16];

@@ -251,6 +251,20 @@ TEST(Concurrency, OneOfSeveralFailuresSideBySideIsTold) {
   }
 }
 
+TEST(Concurrency, ACostBelowNothingCountsAsNothing) {
+  ManifestModel damaged = besideModel();
+  for (ManifestKernel &kernel : damaged.kernels)
+    kernel.cost = damaged.expr(INT64_MIN / 5);
+  Model m(damaged, kKernels);
+  ASSERT_NE(m.artifact, nullptr) << mapsto_last_error();
+  std::vector<mapsto_step_time> steps;
+  test::collectSteps(m.session, steps);
+  mapsto_session_set_threads(m.session, 4);
+  EXPECT_TRUE(runs(m.session, 200, 7, 200));
+  for (const mapsto_step_time &step : steps)
+    EXPECT_EQ(step.threads, 1);
+}
+
 //===----------------------------------------------------------------------===//
 // What the threads of a launch share
 //===----------------------------------------------------------------------===//
