@@ -1,6 +1,7 @@
 #include "tools/mapsto/Load.h"
 #include "compiler/pipeline.h"
 #include "frontends/language/Language.h"
+#include "frontends/onnx/Onnx.h"
 #include "tools/mapsto/Quantize.h"
 #include "tools/mapsto/Weights.h"
 
@@ -81,6 +82,26 @@ bool readLanguage(Model &model, const Arguments &arguments,
   return bool(model.module);
 }
 
+bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
+              bool fixDims) {
+  std::string error;
+  OnnxOptions options;
+  if (fixDims && !parseDims(arguments, options.dims, error)) {
+    fail(error);
+    return false;
+  }
+  std::vector<OnnxError> errors;
+  auto onnx = std::make_shared<OnnxModel>(
+      importOnnx(model.context, path, options, errors));
+  for (const OnnxError &e : errors)
+    model.diagnostics.error({}, e.message).hint(e.hint);
+  if (!onnx->module)
+    return false;
+  model.module = std::move(onnx->module);
+  setWeights(model, onnx, onnx->weights);
+  return true;
+}
+
 bool readMlir(Model &model, const std::string &path) {
   mlir::ParserConfig config(&model.context);
   model.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
@@ -99,11 +120,9 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
     fail("cannot read `" + path + "`: it is a directory");
     return false;
   }
-  if (extension == ".onnx") {
-    fail("`" + path + "`: this version reads .mto files; ONNX comes later");
-    return false;
-  }
   return model.timings.measure("frontend", [&] {
+    if (extension == ".onnx")
+      return readOnnx(model, arguments, path, fixDims);
     return extension == ".mlir" ? readMlir(model, path)
                                 : readLanguage(model, arguments, path, fixDims);
   });
@@ -236,9 +255,16 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
         model->options += std::string(" ") + option + " " + value;
 
   const std::vector<std::string> &weights = arguments.all("--weights");
-  if ((need == NeedWeights::Yes || !weights.empty()) &&
-      !model->timings.measure("weights",
-                              [&] { return loadWeights(*model, weights); }))
+  if (model->weights.find) {
+    if (!weights.empty()) {
+      fail("`" + arguments.files[0] +
+           "` has its own weights: --weights is for "
+           "models without");
+      return nullptr;
+    }
+  } else if ((need == NeedWeights::Yes || !weights.empty()) &&
+             !model->timings.measure(
+                 "weights", [&] { return loadWeights(*model, weights); }))
     return nullptr;
   if (!model->timings.measure(
           "weights", [&] { return quantizeWeights(*model, arguments); }))

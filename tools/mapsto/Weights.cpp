@@ -1,5 +1,4 @@
 #include "tools/mapsto/Weights.h"
-#include "frontends/weights/Weights.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -90,21 +89,10 @@ bool openFiles(Model &model, const std::vector<std::string> &paths) {
       fail(error);
       return false;
     }
-  for (const WeightTensor &tensor : files->tensors())
-    model.weights.names.push_back(tensor.name);
+  setWeights(model, files, files->tensors());
   model.releaseWeights = [files] {
     for (const WeightTensor &tensor : files->tensors())
       files->release(tensor);
-  };
-  model.weights.find =
-      [files](llvm::StringRef name) -> std::optional<WeightView> {
-    const WeightTensor *tensor = files->find(name);
-    if (!tensor)
-      return std::nullopt;
-    return WeightView{tensor->dtype,
-                      {tensor->shape.begin(), tensor->shape.end()},
-                      {reinterpret_cast<const char *>(tensor->bytes.data()),
-                       tensor->bytes.size()}};
   };
   return true;
 }
@@ -139,6 +127,25 @@ bool check(Model &model, const std::vector<std::string> &weights) {
 }
 
 } // namespace
+
+void mapsto::setWeights(Model &model, std::shared_ptr<void> storage,
+                        llvm::ArrayRef<WeightTensor> tensors) {
+  llvm::StringMap<WeightView> views;
+  for (const WeightTensor &tensor : tensors) {
+    model.weights.names.push_back(tensor.name);
+    views[tensor.name] = {tensor.dtype,
+                          {tensor.shape.begin(), tensor.shape.end()},
+                          {reinterpret_cast<const char *>(tensor.bytes.data()),
+                           tensor.bytes.size()}};
+  }
+  model.weights.find = [storage, views = std::move(views)](
+                           llvm::StringRef name) -> std::optional<WeightView> {
+    auto found = views.find(name);
+    if (found == views.end())
+      return std::nullopt;
+    return found->second;
+  };
+}
 
 bool mapsto::loadWeights(Model &model,
                          const std::vector<std::string> &weights) {

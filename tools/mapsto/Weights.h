@@ -3,9 +3,14 @@
 #ifndef MAPSTO_TOOLS_WEIGHTS_H
 #define MAPSTO_TOOLS_WEIGHTS_H
 
+#include "frontends/weights/Weights.h"
 #include "tools/mapsto/Load.h"
 
 namespace mapsto {
+
+/// Makes these tensors, which `storage` keeps, the weights of a model.
+void setWeights(Model &model, std::shared_ptr<void> storage,
+                llvm::ArrayRef<WeightTensor> tensors);
 
 /// Opens what --weights names (files, `random:SEED`, or nothing for a model
 /// without parameters) and checks it against the model. On failure false, with

@@ -1,0 +1,27 @@
+//===- Folding.h - Arithmetic on numbers that are known ---------*- C++ -*-===//
+
+#ifndef MAPSTO_FRONTENDS_ONNX_FOLDING_H
+#define MAPSTO_FRONTENDS_ONNX_FOLDING_H
+
+#include "frontends/onnx/Value.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace mapsto::onnx {
+
+/// Element by element over broadcast operands; nothing where one is not known,
+/// where shapes clash, or where `compute` has no answer.
+std::optional<Known>
+fold(llvm::ArrayRef<const Known *> operands,
+     llvm::function_ref<std::optional<Dim>(llvm::ArrayRef<Dim>)> compute);
+
+/// Adds the assumptions of `from` to `to`.
+void assume(Known &to, const Known &from);
+
+/// Elements at `indices` (places in x's row-major order) under a new shape.
+Known pick(const Known &x, llvm::ArrayRef<int64_t> shape,
+           llvm::ArrayRef<int64_t> indices);
+
+} // namespace mapsto::onnx
+
+#endif // MAPSTO_FRONTENDS_ONNX_FOLDING_H

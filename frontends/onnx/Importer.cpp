@@ -1,0 +1,601 @@
+#include "frontends/onnx/Importer.h"
+
+#include "dialect/Builders.h"
+#include "frontends/onnx/Node.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace mapsto::onnx {
+
+/// More elements than this are a weight of the artifact, not a literal in the
+/// code.
+static constexpr int64_t kMostLiteral = 16;
+/// More whole numbers than this are data, not sizes.
+static constexpr int64_t kMostKnown = 4096;
+/// Calls of functions within calls.
+static constexpr int kMostCalls = 64;
+
+Importer::Importer(MLIRContext &context, ModelFile &file,
+                   const OnnxOptions &options, OnnxModel &result,
+                   std::vector<OnnxError> &errors)
+    : b(&context), options(options), file(file), result(result),
+      errors(errors) {}
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+void Importer::fail(const Twine &message, const Twine &hint) {
+  errors.push_back({message.str(), hint.str()});
+}
+
+int64_t Importer::opset(StringRef domain) {
+  if (domain == "ai.onnx")
+    domain = "";
+  for (Scope *s = scope; s; s = s->parent)
+    if (s->opsets) {
+      auto found = s->opsets->find(domain.str());
+      return found == s->opsets->end() ? 1 : found->second;
+    }
+  return 1;
+}
+
+std::string Importer::describe(const NodeProto &node) {
+  std::string name = node.name();
+  if (name.empty() && node.output_size())
+    name = node.output(0);
+  std::string op = node.domain().empty() ? node.op_type()
+                                         : node.domain() + "." + node.op_type();
+  return "node `" + name + "` (" + op + ", opset " +
+         std::to_string(opset(node.domain())) + ")";
+}
+
+void Importer::report(const NodeProto &node, const Twine &message,
+                      const Twine &hint) {
+  fail(describe(node) + ": " + message, hint);
+}
+
+void Importer::summariseUnknown() {
+  for (auto &[op, places] : unknown)
+    fail("op " + op + " is not supported: " + places.second +
+             (places.first > 1 ? " and " + Twine(places.first - 1) + " more"
+                               : Twine()),
+         "`mapsto help onnx` lists the ops that are");
+}
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+Dim Importer::symbol(StringRef name) {
+  auto number = [&](StringRef symbol) -> std::optional<Dim> {
+    auto given = options.dims.find(symbol.str());
+    return given == options.dims.end() ? std::nullopt
+                                       : std::optional<Dim>(given->second);
+  };
+  if (auto given = number(name))
+    return *given;
+  if (auto dim = Dim::parse(name); succeeded(dim))
+    return dim->substitute(number);
+  std::string plain;
+  for (char c : name)
+    plain += llvm::isAlnum(c) ? c : '_';
+  if (plain.empty() || llvm::isDigit(plain[0]))
+    plain = "d" + plain;
+  if (auto given = number(plain))
+    return *given;
+  return Dim::symbol(plain);
+}
+
+Dim Importer::freshSymbol(StringRef hint) {
+  std::string name = hint.str();
+  for (int i = 1; !symbols.insert(name).second; ++i)
+    name = (hint + "_" + Twine(i)).str();
+  return symbol(name);
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+std::string Importer::weightName(StringRef name) {
+  std::string unique = name.empty() ? "weight" : name.str();
+  for (int i = 1; !weightNames.insert(unique).second; ++i)
+    unique = (name + "." + Twine(i)).str();
+  return unique;
+}
+
+static std::optional<mapsto_dtype> weightType(TensorProto::DataType type) {
+  switch (type) {
+  case TensorProto::FLOAT:
+    return MAPSTO_F32;
+  case TensorProto::FLOAT16:
+    return MAPSTO_F16;
+  case TensorProto::BFLOAT16:
+    return MAPSTO_BF16;
+  case TensorProto::DOUBLE:
+    return MAPSTO_F64;
+  case TensorProto::INT32:
+    return MAPSTO_I32;
+  case TensorProto::INT64:
+    return MAPSTO_I64;
+  case TensorProto::INT8:
+    return MAPSTO_I8;
+  case TensorProto::UINT8:
+    return MAPSTO_U8;
+  case TensorProto::BOOL:
+    return MAPSTO_BOOL;
+  default:
+    return std::nullopt;
+  }
+}
+
+static Dims asDims(ArrayRef<int64_t> shape) {
+  return Dims(shape.begin(), shape.end());
+}
+
+/// Elements of the file as a tensor of the module: a literal where they are
+/// few, else a weight.
+mlir::Value Importer::weight(Value &value) {
+  const TensorData &data = *value.data;
+  RankedTensorType type = mapsto::tensorOf(asDims(data.shape), value.type);
+  if (data.numElements() <= kMostLiteral) {
+    SmallVector<char> raw(data.bytes.begin(), data.bytes.end());
+    if (value.type.isInteger(1)) // a byte each, where MLIR wants bits
+      return ConstantOp::create(
+          b, b.getUnknownLoc(),
+          DenseElementsAttr::get(
+              type, llvm::to_vector(
+                        llvm::map_range(raw, [](char c) { return c != 0; }))));
+    auto literal = DenseElementsAttr::getFromRawBuffer(type, raw);
+    return ConstantOp::create(b, b.getUnknownLoc(), literal);
+  }
+  auto dtype = weightType(data.type);
+  if (!dtype) {
+    fail("tensor `" + Twine(value.name) + "`: weights of " + nameOf(data.type) +
+         " are not supported");
+    return {};
+  }
+  std::string name = weightName(value.name);
+  result.weights.push_back({name, *dtype, data.shape, data.bytes});
+  return WeightOp::create(b, b.getUnknownLoc(), type, name);
+}
+
+mlir::Value Importer::makeTensor(Value &value) {
+  // What needs no operands stands before everything that may use it.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&main.getBody().front());
+  Location loc = b.getUnknownLoc();
+  Type carrier = carrierOf(value.type);
+  if (value.data) {
+    mlir::Value whole = weight(value);
+    if (!whole)
+      return {};
+    b.setInsertionPointAfterValue(whole);
+    return cast(b, loc, whole, carrier);
+  }
+  const Known &known = *value.known;
+  RankedTensorType type = mapsto::tensorOf(asDims(known.shape), carrier);
+  if (llvm::all_of(known.elements,
+                   [](const Dim &d) { return d.isConstant(); })) {
+    SmallVector<APInt> literal;
+    for (const Dim &element : known.elements)
+      literal.push_back(APInt(carrier.getIntOrFloatBitWidth(),
+                              uint64_t(*element.constant()), false, true));
+    return ConstantOp::create(b, loc, DenseElementsAttr::get(type, literal));
+  }
+  SmallVector<mlir::Value> parts;
+  b.setInsertionPointToStart(&main.getBody().front());
+  for (const Dim &element : known.elements) {
+    mlir::Value size = SizeOp::create(
+        b, loc, RankedTensorType::get({}, b.getI64Type()), element.str());
+    b.setInsertionPointAfterValue(size);
+    mlir::Value part = reshape(b, loc, size, Dims{1});
+    parts.push_back(part);
+    b.setInsertionPointAfterValue(part);
+  }
+  mlir::Value list =
+      parts.size() == 1 ? parts[0] : ConcatOp::create(b, loc, parts, 0);
+  return cast(b, loc, reshape(b, loc, list, asDims(known.shape)), carrier);
+}
+
+mlir::Value Importer::materialise(Value &value) {
+  if (!value.tensor && value)
+    value.tensor = makeTensor(value);
+  return value.tensor;
+}
+
+/// The whole numbers among the elements, which must be integers or booleans.
+static std::optional<Known> readKnown(const TensorData &data, Type type) {
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer || data.numElements() > kMostKnown)
+    return std::nullopt;
+  Known known{{data.shape.begin(), data.shape.end()}, {}, {}};
+  size_t size = sizeOf(data.type);
+  for (int64_t i = 0; i < data.numElements(); ++i) {
+    uint64_t bits = 0;
+    memcpy(&bits, data.bytes.data() + size_t(i) * size, size);
+    bool isSigned = !integer.isUnsigned() && !integer.isInteger(1);
+    if (isSigned && size < 8 && (bits >> (8 * size - 1) & 1))
+      bits |= ~uint64_t(0) << (8 * size);
+    known.elements.push_back(Dim(int64_t(bits)));
+  }
+  return known;
+}
+
+const TensorData *Importer::dataOf(Value &value) {
+  if (value.data)
+    return &*value.data;
+  if (!value.given)
+    return nullptr;
+  fixed.insert(value.name);
+  return &*value.given;
+}
+
+const Known *Importer::knownOf(Value &value) {
+  if (!value.known && isa_and_nonnull<IntegerType>(value.type)) {
+    if (value.data) {
+      value.known = readKnown(*value.data, value.type);
+    } else if (value.given) {
+      value.known = readKnown(*value.given, value.type);
+      if (value.known)
+        value.known->assumes = {value.name};
+    }
+  }
+  return value.known ? &*value.known : nullptr;
+}
+
+void Importer::rely(const Known &known) {
+  for (const std::string &input : known.assumes)
+    fixed.insert(input);
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+static bool asData(const WeightTensor &tensor, TensorData &data) {
+  for (int type = TensorProto::FLOAT; type <= TensorProto::BFLOAT16; ++type)
+    if (weightType(TensorProto::DataType(type)) == tensor.dtype) {
+      data = {TensorProto::DataType(type), tensor.shape, tensor.bytes};
+      return true;
+    }
+  return false;
+}
+
+void Importer::declareInput(const ValueInfoProto &input) {
+  Value value;
+  value.name = input.name();
+  Value &entry = scope->values[input.name()] = Value{};
+  entry.poisoned = true;
+  entry.name = input.name();
+  if (!input.type().has_tensor_type())
+    return fail("input `" + Twine(input.name()) +
+                "` is a sequence, a map or an optional: only tensors are "
+                "supported");
+  const TypeProto::Tensor &type = input.type().tensor_type();
+  value.type = typeOf(b.getContext(), type.elem_type());
+  if (!value.type)
+    return fail("input `" + Twine(input.name()) + "`: elements of " +
+                nameOf(type.elem_type()) + " are not supported");
+  auto given = options.values.find(input.name());
+  if (given != options.values.end()) {
+    TensorData data;
+    if (!asData(given->second, data) ||
+        typeOf(b.getContext(), data.type) != value.type)
+      return fail("the value for input `" + Twine(input.name()) +
+                  "` is not of " + nameOf(type.elem_type()));
+    value.given = data;
+  }
+  if (!type.has_shape() && !value.given)
+    return fail("input `" + Twine(input.name()) + "` has no shape",
+                "export the model with shapes, whose sizes may be symbols");
+  Dims dims;
+  int axis = 0;
+  for (const TensorShapeProto::Dimension &dim : type.shape().dim()) {
+    if (dim.has_dim_value() && dim.dim_value() >= 0)
+      dims.push_back(Dim(dim.dim_value()));
+    else if (dim.has_dim_param() && !dim.dim_param().empty())
+      dims.push_back(symbol(dim.dim_param()));
+    else
+      dims.push_back(
+          freshSymbol(symbol(input.name() + "_" + std::to_string(axis)).str()));
+    ++axis;
+  }
+  if (!type.has_shape())
+    dims = asDims(value.given->shape);
+  BlockArgument argument = main.getBody().front().addArgument(
+      mapsto::tensorOf(dims, value.type),
+      NameLoc::get(b.getStringAttr(input.name())));
+  inputNames.push_back(input.name());
+  value.tensor = cast(b, argument.getLoc(), argument, carrierOf(value.type));
+  entry = std::move(value);
+}
+
+void Importer::importInitializers(const GraphProto &graph) {
+  for (const TensorProto &tensor : graph.initializer()) {
+    Value value;
+    value.name = tensor.name();
+    value.type = typeOf(b.getContext(), tensor.data_type());
+    TensorData data;
+    std::string error;
+    if (file.read(tensor, data, error)) {
+      value.data = std::move(data);
+    } else {
+      fail("tensor `" + Twine(tensor.name()) + "`: " + error);
+      value.poisoned = true;
+    }
+    scope->values[tensor.name()] = std::move(value);
+  }
+  if (graph.sparse_initializer_size())
+    fail("sparse tensors are not supported",
+         "store `" + graph.sparse_initializer(0).values().name() + "` dense");
+}
+
+LogicalResult Importer::readData(const NodeProto &node,
+                                 const TensorProto &tensor, Value &value) {
+  TensorData data;
+  std::string error;
+  if (!file.read(tensor, data, error)) {
+    report(node, "its tensor: " + Twine(error));
+    return failure();
+  }
+  value.type = typeOf(b.getContext(), data.type);
+  value.data = std::move(data);
+  value.name = node.output_size() ? node.output(0) : "";
+  return success();
+}
+
+void Importer::importInputs(const GraphProto &graph) {
+  for (const ValueInfoProto &input : graph.input())
+    if (!scope->values.count(input.name())) // not one with a default
+      declareInput(input);
+}
+
+FailureOr<std::vector<Value>> Importer::inlineGraph(const GraphProto &graph,
+                                                    ArrayRef<Value> inputs) {
+  Scope inner;
+  inner.parent = scope;
+  scope = &inner;
+  size_t before = errors.size();
+  importInitializers(graph);
+  for (auto [i, input] : llvm::enumerate(graph.input()))
+    if (size_t(i) < inputs.size())
+      inner.values[input.name()] = inputs[size_t(i)];
+  importNodes(graph.node());
+  std::vector<Value> outputs;
+  bool good = errors.size() == before;
+  for (const ValueInfoProto &output : graph.output()) {
+    Value *value = inner.find(output.name());
+    good &= value && !value->poisoned;
+    if (!value)
+      fail("graph `" + Twine(graph.name()) + "`: nothing makes its output `" +
+           output.name() + "`");
+    else
+      outputs.push_back(*value);
+  }
+  scope = inner.parent;
+  if (!good)
+    return failure();
+  return outputs;
+}
+
+void Importer::importNodes(
+    const google::protobuf::RepeatedPtrField<NodeProto> &nodes) {
+  for (const NodeProto &node : nodes)
+    importNode(node);
+}
+
+void Importer::importNode(const NodeProto &node) {
+  // Functions may call each other so often that the whole never ends.
+  if (++imported > ModelFile::kMostNodes) {
+    if (imported == ModelFile::kMostNodes + 1)
+      fail("the model's functions make more than " +
+           Twine(ModelFile::kMostNodes) + " nodes");
+    return;
+  }
+  std::vector<Value *> inputs;
+  static Value none;
+  bool poisoned = false;
+  for (const std::string &name : node.input()) {
+    Value *value = name.empty() ? &none : scope->find(name);
+    if (!value) {
+      report(node, "nothing before it makes its input `" + Twine(name) + "`",
+             "nodes must be in the order in which they run");
+      poisoned = true;
+      value = &none;
+    }
+    poisoned |= value->poisoned;
+    inputs.push_back(value);
+  }
+  StringRef domain = node.domain();
+  if (domain == "ai.onnx")
+    domain = "";
+  auto poison = [&] {
+    for (const std::string &name : node.output())
+      scope->values[name].poisoned = true;
+  };
+  Build build = findBuilder(domain, node.op_type());
+  if (!build) {
+    if (importFunction(node, inputs))
+      return;
+    std::string op = (domain.empty() ? "" : domain.str() + ".") +
+                     node.op_type() + " (opset " +
+                     std::to_string(opset(domain)) + ")";
+    auto [place, isNew] = unknown.try_emplace(op, 0, describe(node));
+    ++place->second.first;
+    return poison();
+  }
+  if (poisoned)
+    return poison();
+  Node context(*this, node, std::move(inputs));
+  size_t before = errors.size();
+  if (failed(build(context))) {
+    if (errors.size() == before)
+      report(node, "it is not supported as it stands here");
+    return poison();
+  }
+  for (const std::string &name : context.unread())
+    report(node, "attribute `" + Twine(name) + "` is not supported");
+  for (int i = 0; i < node.output_size(); ++i) {
+    if (node.output(i).empty())
+      continue;
+    Value &value = scope->values[node.output(i)];
+    bool given =
+        size_t(i) < context.outputs.size() && context.outputs[size_t(i)];
+    if (given)
+      value = std::move(context.outputs[size_t(i)]);
+    else
+      report(node,
+             "its output `" + Twine(node.output(i)) + "` is not supported");
+    value.name = node.output(i);
+    value.poisoned = !given;
+  }
+}
+
+/// A call of one of the model's own functions, inlined.
+bool Importer::importFunction(const NodeProto &node, ArrayRef<Value *> inputs) {
+  const FunctionProto *function = nullptr;
+  for (const FunctionProto &f : file.proto().functions())
+    if (f.name() == node.op_type() && f.domain() == node.domain() &&
+        f.overload() == node.overload())
+      function = &f;
+  if (!function)
+    return false;
+  auto poison = [&] {
+    for (const std::string &name : node.output())
+      scope->values[name].poisoned = true;
+    return true;
+  };
+  if (calls == kMostCalls) {
+    report(node, "functions call each other more than " + Twine(kMostCalls) +
+                     " deep");
+    return poison();
+  }
+  std::map<std::string, const AttributeProto *> attributes;
+  for (const AttributeProto &attribute : function->attribute_proto())
+    attributes[attribute.name()] = &attribute;
+  for (const AttributeProto &attribute : node.attribute()) {
+    const AttributeProto *value = &attribute;
+    if (!attribute.ref_attr_name().empty()) {
+      auto *outer = scope->attributes;
+      auto found = outer ? outer->find(attribute.ref_attr_name())
+                         : decltype(outer->end()){};
+      if (!outer || found == outer->end())
+        continue; // left out by the caller
+      value = found->second;
+    }
+    attributes[attribute.name()] = value;
+  }
+  std::map<std::string, int64_t> versions;
+  for (const OperatorSetIdProto &set : function->opset_import())
+    versions[set.domain() == "ai.onnx" ? "" : set.domain()] = set.version();
+  Scope inner; // sees nothing of the caller's
+  inner.opsets = &versions;
+  inner.attributes = &attributes;
+  for (int i = 0; i < function->input_size(); ++i)
+    inner.values[function->input(i)] =
+        size_t(i) < inputs.size() ? *inputs[size_t(i)] : Value{};
+  Scope *outer = scope;
+  scope = &inner;
+  ++calls;
+  importNodes(function->node());
+  --calls;
+  scope = outer;
+  for (int i = 0; i < node.output_size(); ++i) {
+    if (node.output(i).empty())
+      continue;
+    Value *value =
+        i < function->output_size() ? inner.find(function->output(i)) : nullptr;
+    Value &output = scope->values[node.output(i)];
+    output = value ? *value : Value{};
+    output.poisoned |= !value;
+    output.name = node.output(i);
+    if (!value)
+      report(node, "its function has no output number " + Twine(i));
+  }
+  return true;
+}
+
+void Importer::importOutputs(const GraphProto &graph) {
+  SmallVector<mlir::Value> outputs;
+  SmallVector<DictionaryAttr> attributes;
+  for (const ValueInfoProto &output : graph.output()) {
+    Value *value = scope->find(output.name());
+    if (!value || (!*value && !value->poisoned)) {
+      fail("nothing makes the model's output `" + Twine(output.name()) + "`");
+      continue;
+    }
+    if (value->poisoned)
+      continue;
+    mlir::Value tensor = materialise(*value);
+    if (!tensor)
+      continue;
+    outputs.push_back(cast(b, main.getLoc(), tensor, value->type));
+    attributes.push_back(b.getDictionaryAttr(
+        b.getNamedAttr(kNameAttr, b.getStringAttr(output.name()))));
+  }
+  if (!errors.empty())
+    return;
+  func::ReturnOp::create(b, main.getLoc(), outputs);
+  main.setType(b.getFunctionType(main.getBody().getArgumentTypes(),
+                                 TypeRange(ValueRange(outputs))));
+  for (auto [i, name] : llvm::enumerate(inputNames))
+    main.setArgAttr(unsigned(i), kNameAttr, b.getStringAttr(name));
+  for (auto [i, attribute] : llvm::enumerate(attributes))
+    main.setResultAttrs(unsigned(i), attribute);
+}
+
+/// Inputs whose value decided a shape have that value for good.
+void Importer::removeFixedInputs() {
+  for (size_t i = inputNames.size(); i-- > 0;) {
+    if (!fixed.contains(inputNames[i]))
+      continue;
+    result.fixedInputs.push_back(inputNames[i]);
+    Value &value = scope->values[inputNames[i]];
+    BlockArgument argument = main.getBody().front().getArgument(unsigned(i));
+    if (!argument.use_empty()) {
+      Value constant;
+      constant.type = value.type;
+      constant.name = value.name;
+      constant.data = value.given;
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&main.getBody().front());
+      mlir::Value whole = weight(constant);
+      if (!whole)
+        return;
+      argument.replaceAllUsesWith(whole);
+    }
+    main.getBody().front().eraseArgument(unsigned(i));
+    inputNames.erase(inputNames.begin() + long(i));
+  }
+}
+
+void Importer::run() {
+  const ModelProto &model = file.proto();
+  const GraphProto &graph = model.graph();
+  for (const OperatorSetIdProto &set : model.opset_import())
+    opsets[set.domain() == "ai.onnx" ? "" : set.domain()] = set.version();
+  Location loc = NameLoc::get(b.getStringAttr(
+      graph.name().empty() ? StringRef("model") : StringRef(graph.name())));
+  result.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(result.module->getBody());
+  main = func::FuncOp::create(b, loc, kEntryName, b.getFunctionType({}, {}));
+  b.setInsertionPointToStart(main.addEntryBlock());
+
+  Scope top;
+  top.opsets = &opsets;
+  scope = &top;
+  importInitializers(graph);
+  importInputs(graph);
+  importNodes(graph.node());
+  summariseUnknown();
+  if (errors.empty())
+    removeFixedInputs();
+  importOutputs(graph);
+  scope = nullptr;
+}
+
+} // namespace mapsto::onnx

@@ -1,0 +1,115 @@
+//===- Importer.h - Walks an ONNX graph, node by node -----------*- C++ -*-===//
+
+#ifndef MAPSTO_FRONTENDS_ONNX_IMPORTER_H
+#define MAPSTO_FRONTENDS_ONNX_IMPORTER_H
+
+#include "frontends/onnx/Onnx.h"
+#include "frontends/onnx/Value.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <deque>
+#include <set>
+
+namespace mapsto::onnx {
+
+/// The names of one graph; those of the graphs around it are seen through.
+struct Scope {
+  Scope *parent = nullptr;
+  llvm::StringMap<Value> values;
+  /// Operator sets, by domain ("" is ONNX's own), and a function's attributes.
+  const std::map<std::string, int64_t> *opsets = nullptr;
+  const std::map<std::string, const AttributeProto *> *attributes = nullptr;
+
+  Value *find(llvm::StringRef name) {
+    for (Scope *scope = this; scope; scope = scope->parent)
+      if (auto found = scope->values.find(name); found != scope->values.end())
+        return &found->second;
+    return nullptr;
+  }
+};
+
+class Importer {
+public:
+  Importer(mlir::MLIRContext &context, ModelFile &file,
+           const OnnxOptions &options, OnnxModel &result,
+           std::vector<OnnxError> &errors);
+
+  /// The whole model, as `func.func @main`.
+  void run();
+
+  /// Imports a graph within a graph here: `inputs` are its inputs in order.
+  /// Failure where something in it failed, which is reported then.
+  mlir::FailureOr<std::vector<Value>> inlineGraph(const GraphProto &graph,
+                                                  llvm::ArrayRef<Value> inputs);
+
+  /// The carrier tensor of a value, made now where it is not one yet; null for
+  /// data that cannot be one (reported).
+  mlir::Value materialise(Value &value);
+  /// The known whole numbers of a value, where they are; they may assume
+  /// inputs' values.
+  const Known *knownOf(Value &value);
+  /// Fixes the inputs whose values `known` assumes.
+  void rely(const Known &known);
+  /// The elements of a value that are known when the model is compiled; null
+  /// where they are not. An input's value is fixed by this.
+  const TensorData *dataOf(Value &value);
+
+  /// A tensor among the node's attributes.
+  mlir::LogicalResult readData(const NodeProto &node, const TensorProto &tensor,
+                               Value &value);
+
+  /// Reports `message` at the node (and what to do about it).
+  void report(const NodeProto &node, const llvm::Twine &message,
+              const llvm::Twine &hint = "");
+  /// "node `/encoder/MatMul_3` (MatMul, opset 13)"
+  std::string describe(const NodeProto &node);
+
+  /// A symbol's size: the number it was fixed to, or the symbol. `name` may be
+  /// an expression of names.
+  Dim symbol(llvm::StringRef name);
+  /// A size that no name is known of, from what it is the size of.
+  Dim freshSymbol(llvm::StringRef hint);
+
+  int64_t opset(llvm::StringRef domain);
+  Scope *scope = nullptr;
+  mlir::OpBuilder b;
+  const OnnxOptions &options;
+
+private:
+  mlir::Value makeTensor(Value &value);
+  mlir::Value weight(Value &value);
+  void importInputs(const GraphProto &graph);
+  void importInitializers(const GraphProto &graph);
+  void importNodes(const google::protobuf::RepeatedPtrField<NodeProto> &nodes);
+  void importNode(const NodeProto &node);
+  bool importFunction(const NodeProto &node, llvm::ArrayRef<Value *> inputs);
+  void importOutputs(const GraphProto &graph);
+  void declareInput(const ValueInfoProto &input);
+  void removeFixedInputs();
+  std::string weightName(llvm::StringRef name);
+  void summariseUnknown();
+  void fail(const llvm::Twine &message, const llvm::Twine &hint = "");
+
+  ModelFile &file;
+  OnnxModel &result;
+  std::vector<OnnxError> &errors;
+  std::map<std::string, int64_t> opsets;
+  mlir::func::FuncOp main;
+  std::vector<std::string> inputNames; ///< of main's arguments
+  llvm::StringSet<> fixed;             ///< of them, those of known values
+  llvm::StringSet<> weightNames, symbols;
+  /// Ops without a builder: how often, and where first.
+  std::map<std::string, std::pair<int64_t, std::string>> unknown;
+  std::deque<std::map<std::string, const AttributeProto *>> callAttributes;
+  std::deque<std::map<std::string, int64_t>> functionOpsets;
+  int calls = 0; ///< functions that are being inlined
+  int64_t imported = 0;
+};
+
+} // namespace mapsto::onnx
+
+#endif // MAPSTO_FRONTENDS_ONNX_IMPORTER_H

@@ -1,0 +1,37 @@
+#include "frontends/onnx/Onnx.h"
+
+#include "dialect/MapstoDialect.h"
+#include "frontends/onnx/Importer.h"
+
+#include "mlir/IR/Verifier.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace mapsto {
+
+OnnxModel importOnnx(MLIRContext &context, StringRef path,
+                     const OnnxOptions &options,
+                     std::vector<OnnxError> &errors) {
+  context.loadDialect<MapstoDialect, func::FuncDialect>();
+  OnnxModel result;
+  std::string error;
+  std::shared_ptr<onnx::ModelFile> file = onnx::ModelFile::open(path, error);
+  if (!file) {
+    errors.push_back({"`" + path.str() + "`: " + error, ""});
+    return result;
+  }
+  result.storage = file;
+  onnx::Importer(context, *file, options, result, errors).run();
+  if (!errors.empty()) {
+    result.module = {};
+    return result;
+  }
+  result.module.get()->setAttr(
+      kModelAttr, StringAttr::get(&context, llvm::sys::path::stem(path)));
+  if (failed(verify(*result.module)))
+    result.module = {};
+  return result;
+}
+
+} // namespace mapsto

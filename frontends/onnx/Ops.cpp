@@ -1,0 +1,20 @@
+#include "frontends/onnx/Ops.h"
+
+namespace mapsto::onnx {
+
+const OpTable &opTable() {
+  static const OpTable table = [] {
+    OpTable all;
+    addPointwiseOps(all);
+    addShapeOps(all);
+    return all;
+  }();
+  return table;
+}
+
+Build findBuilder(llvm::StringRef domain, llvm::StringRef op) {
+  std::string key = domain.empty() ? op.str() : (domain + "." + op).str();
+  return opTable().lookup(key);
+}
+
+} // namespace mapsto::onnx

@@ -1,0 +1,27 @@
+//===- Ops.h - The table of ONNX ops ----------------------------*- C++ -*-===//
+//
+// One function a family of ops; each adds its lines. To add an op, write its
+// builder in the family's file and its line beside the others.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MAPSTO_FRONTENDS_ONNX_OPS_H
+#define MAPSTO_FRONTENDS_ONNX_OPS_H
+
+#include "frontends/onnx/Node.h"
+
+namespace mapsto::onnx {
+
+/// Builders by op; ops of another domain than ONNX's own are written
+/// "com.microsoft.Attention".
+using OpTable = llvm::StringMap<Build>;
+
+void addPointwiseOps(OpTable &table);
+void addShapeOps(OpTable &table);
+
+/// The whole table.
+const OpTable &opTable();
+
+} // namespace mapsto::onnx
+
+#endif // MAPSTO_FRONTENDS_ONNX_OPS_H
