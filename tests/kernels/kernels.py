@@ -87,7 +87,7 @@ def verify(path, model, weights, seed, options, variables):
     run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables})
     print(run.stdout, end="")
     if variables and model.refused:
-        good = run.returncode > 0 and model.refused in run.stderr
+        good = run.returncode == 2 and model.refused in run.stderr
     else:
         good = run.returncode == 0
     if good and not (variables and lavapipe.messages(run.stdout + run.stderr)):

@@ -115,7 +115,7 @@ int mapsto::compileCommand(const Arguments &arguments, const char *program) {
 
   auto compiled = compile(*model);
   if (!compiled)
-    return kRunFailed;
+    return kBadInput;
   WeightsSource weights{compiled->weights.size(),
                         [&](llvm::raw_ostream &out, std::string &error) {
                           bool done = compiled->weights.write(out, error);

@@ -22,36 +22,39 @@ static std::string textOf(mlir::ModuleOp module) {
   return text;
 }
 
+/// What failed is printed.
+template <typename Result> static Result printed(Model &model, Result result) {
+  if (failed(result))
+    model.fail();
+  return result;
+}
+
+static bool toPhase(Model &model, Phase from, Phase to) {
+  return succeeded(printed(
+      model, lower(*model.module, from, to, model.target, model.timings)));
+}
+
+static mlir::FailureOr<std::vector<Shader>> shadersOf(Model &model) {
+  return printed(model, buildShaders(*model.module, model.timings));
+}
+
 std::optional<Compiled> mapsto::compile(Model &model) {
   // Every other phase follows from this one: `inspect` on an artifact.
   std::string graph = textOf(*model.module);
-  auto toPhase = [&](Phase from, Phase to) {
-    if (succeeded(lower(*model.module, from, to, model.target, model.timings)))
-      return true;
-    model.fail();
-    return false;
-  };
-  if (!toPhase(Phase::Graph, Phase::Kernels))
+  if (!toPhase(model, Phase::Graph, Phase::Kernels))
     return std::nullopt;
-  std::vector<Shader> shaders;
-  if (model.vulkan) {
-    auto built = buildShaders(*model.module, model.timings);
-    if (failed(built)) {
-      model.fail();
-      return std::nullopt;
-    }
-    shaders = std::move(*built);
-  }
-  if (!toPhase(Phase::Kernels, Phase::Loops))
+  mlir::FailureOr<std::vector<Shader>> shaders = std::vector<Shader>();
+  if (model.vulkan)
+    shaders = shadersOf(model);
+  if (failed(shaders) || !toPhase(model, Phase::Kernels, Phase::Loops))
     return std::nullopt;
   WeightTable weights(*model.module);
   weights.setSource(model.weights);
-  auto manifest = model.timings.measure(
-      "manifest", [&] { return buildManifest(*model.module, weights); });
-  if (failed(manifest)) {
-    model.fail();
+  auto manifest = printed(model, model.timings.measure("manifest", [&] {
+    return buildManifest(*model.module, weights);
+  }));
+  if (failed(manifest))
     return std::nullopt;
-  }
   manifest->triple = model.target.triple;
   manifest->cpu = model.target.cpu;
   if (model.cpu)
@@ -59,12 +62,12 @@ std::optional<Compiled> mapsto::compile(Model &model) {
   manifest->options = model.options;
   manifest->phases = {storePhase(phaseName(Phase::Graph), graph)};
   if (model.vulkan)
-    addShaders(*manifest, shaders);
+    addShaders(*manifest, *shaders);
   if (!model.cpu) // what the manifest says of its kernels is known now
     for (auto kernel :
          llvm::make_early_inc_range(model.module->getOps<mlir::func::FuncOp>()))
       kernel.erase();
-  if (!toPhase(Phase::Loops, Phase::Llvm))
+  if (!toPhase(model, Phase::Loops, Phase::Llvm))
     return std::nullopt;
   return Compiled{std::move(*manifest), std::move(weights)};
 }
@@ -97,12 +100,11 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
   ObjectOptions options;
   options.optLevel = model.optLevel;
   options.cpu = model.cpu;
-  auto object = makeObjectCode(*model.module, &compiled.manifest, model.target,
-                               options, model.timings);
-  if (failed(object)) {
-    model.fail();
+  auto object =
+      printed(model, makeObjectCode(*model.module, &compiled.manifest,
+                                    model.target, options, model.timings));
+  if (failed(object))
     return nullptr;
-  }
   loaded->jit = model.timings.measure("link", [&] {
     return Jit::create(*object, compiled.manifest.name, loaded->weights, error);
   });
@@ -117,16 +119,11 @@ std::unique_ptr<Loaded> mapsto::loadCode(Model &model, Compiled &compiled) {
 
 /// Every kernel's shader, as text or as assembly.
 static bool printShaders(Model &model, Phase phase, llvm::raw_ostream &out) {
-  if (failed(lower(*model.module, Phase::Graph, Phase::Kernels, model.target,
-                   model.timings))) {
-    model.fail();
+  if (!toPhase(model, Phase::Graph, Phase::Kernels))
     return false;
-  }
-  auto shaders = buildShaders(*model.module, model.timings);
-  if (failed(shaders)) {
-    model.fail();
+  auto shaders = shadersOf(model);
+  if (failed(shaders))
     return false;
-  }
   for (const Shader &shader : *shaders)
     out << (phase == Phase::Glsl ? shader.text : disassembleSpirv(shader.words))
         << "\n";
@@ -136,12 +133,8 @@ static bool printShaders(Model &model, Phase phase, llvm::raw_ostream &out) {
 bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
   if (phase >= Phase::Glsl)
     return printShaders(model, phase, out);
-  Phase until = std::min(phase, Phase::Llvm);
-  if (failed(lower(*model.module, Phase::Graph, until, model.target,
-                   model.timings))) {
-    model.fail();
+  if (!toPhase(model, Phase::Graph, std::min(phase, Phase::Llvm)))
     return false;
-  }
   if (phase < Phase::Llvm) {
     model.module->print(out);
     return true;
@@ -149,12 +142,11 @@ bool mapsto::printPhase(Model &model, Phase phase, llvm::raw_ostream &out) {
   ObjectOptions options;
   options.optLevel = model.optLevel;
   options.form = phase == Phase::Asm ? CodeForm::Assembly : CodeForm::LlvmText;
-  auto code = makeObjectCode(*model.module, nullptr, model.target, options,
-                             model.timings);
-  if (failed(code)) {
-    model.fail();
+  auto code =
+      printed(model, makeObjectCode(*model.module, nullptr, model.target,
+                                    options, model.timings));
+  if (failed(code))
     return false;
-  }
   out.write(code->data(), code->size());
   return true;
 }

@@ -18,8 +18,9 @@ struct Compiled {
   WeightTable weights;
 };
 
-/// Takes the model's module from graph to llvm. On failure nothing, with the
-/// errors printed.
+/// Takes the model's module from graph to llvm. On failure, which is the
+/// model's (a target cannot do what it asks for), nothing, with the errors
+/// printed.
 std::optional<Compiled> compile(Model &model);
 
 /// A model compiled in memory.

@@ -83,7 +83,7 @@ int runModel(const Arguments &arguments, std::string name,
   }
   auto compiled = compile(*model);
   if (!compiled)
-    return kRunFailed;
+    return kBadInput;
   auto loaded = loadCode(*model, *compiled);
   if (!loaded)
     return kRunFailed;

@@ -46,7 +46,7 @@ public:
       return model.fail();
     compiled = compile(model);
     if (!compiled)
-      return kRunFailed;
+      return kBadInput;
     loaded = loadCode(model, *compiled);
     if (!loaded)
       return kRunFailed;
