@@ -107,31 +107,6 @@ std::string Importer::weightName(StringRef name) {
   return unique;
 }
 
-static std::optional<mapsto_dtype> weightType(TensorProto::DataType type) {
-  switch (type) {
-  case TensorProto::FLOAT:
-    return MAPSTO_F32;
-  case TensorProto::FLOAT16:
-    return MAPSTO_F16;
-  case TensorProto::BFLOAT16:
-    return MAPSTO_BF16;
-  case TensorProto::DOUBLE:
-    return MAPSTO_F64;
-  case TensorProto::INT32:
-    return MAPSTO_I32;
-  case TensorProto::INT64:
-    return MAPSTO_I64;
-  case TensorProto::INT8:
-    return MAPSTO_I8;
-  case TensorProto::UINT8:
-    return MAPSTO_U8;
-  case TensorProto::BOOL:
-    return MAPSTO_BOOL;
-  default:
-    return std::nullopt;
-  }
-}
-
 static Dims asDims(ArrayRef<int64_t> shape) {
   return Dims(shape.begin(), shape.end());
 }

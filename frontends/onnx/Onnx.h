@@ -17,6 +17,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,19 @@ struct OnnxModel {
 OnnxModel importOnnx(mlir::MLIRContext &context, llvm::StringRef path,
                      const OnnxOptions &options,
                      std::vector<OnnxError> &errors);
+
+/// An input that a model's file declares, those with a default left out.
+struct OnnxInput {
+  std::string name;
+  std::optional<mapsto_dtype> dtype; ///< nothing for what is not a tensor, or
+                                     ///< of elements that are not supported
+  std::vector<int64_t> shape;        ///< -1: not a number
+};
+
+/// The inputs of a model in the file's order. False, with the reason, where the
+/// file is damaged.
+bool listOnnxInputs(llvm::StringRef path, std::vector<OnnxInput> &inputs,
+                    std::string &error);
 
 /// A tensor of a .pb file, as ONNX's own test data has its inputs and outputs.
 /// False, with the reason, where it is not one. The bytes are kept in

@@ -44,6 +44,31 @@ Type typeOf(MLIRContext *context, int32_t dataType) {
   }
 }
 
+std::optional<mapsto_dtype> weightType(int32_t dataType) {
+  switch (dataType) {
+  case TensorProto::FLOAT:
+    return MAPSTO_F32;
+  case TensorProto::FLOAT16:
+    return MAPSTO_F16;
+  case TensorProto::BFLOAT16:
+    return MAPSTO_BF16;
+  case TensorProto::DOUBLE:
+    return MAPSTO_F64;
+  case TensorProto::INT32:
+    return MAPSTO_I32;
+  case TensorProto::INT64:
+    return MAPSTO_I64;
+  case TensorProto::INT8:
+    return MAPSTO_I8;
+  case TensorProto::UINT8:
+    return MAPSTO_U8;
+  case TensorProto::BOOL:
+    return MAPSTO_BOOL;
+  default:
+    return std::nullopt;
+  }
+}
+
 int32_t dataTypeOf(Type type) {
   for (int32_t t = TensorProto::FLOAT; t <= TensorProto::BFLOAT16; ++t)
     if (typeOf(type.getContext(), t) == type)

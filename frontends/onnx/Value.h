@@ -5,6 +5,7 @@
 
 #include "dialect/Dims.h"
 #include "frontends/onnx/ModelFile.h"
+#include "runtime/mapsto.h"
 
 #include "mlir/IR/Value.h"
 
@@ -49,6 +50,9 @@ struct Value {
 
 /// The element type of an ONNX data type; null for those that are not read.
 mlir::Type typeOf(mlir::MLIRContext *context, int32_t dataType);
+/// What a weight of that data type is stored as; nothing for those that are not
+/// stored.
+std::optional<mapsto_dtype> weightType(int32_t dataType);
 /// The data type's number of an element type.
 int32_t dataTypeOf(mlir::Type type);
 /// What tensors of these elements are computed with: i32 for ui8, i16 and

@@ -83,13 +83,16 @@ bool readLanguage(Model &model, const Arguments &arguments,
 }
 
 bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
-              bool fixDims) {
+              bool fixDims, GivenValues given) {
   std::string error;
   OnnxOptions options;
-  if (fixDims && !parseDims(arguments, options.dims, error)) {
+  if ((fixDims && !parseDims(arguments, options.dims, error)) ||
+      !readSetOptions(arguments, path, given, error)) {
     fail(error);
     return false;
   }
+  options.values = std::move(given.values);
+  model.given = std::move(given.storage);
   std::vector<OnnxError> errors;
   auto onnx = std::make_shared<OnnxModel>(
       importOnnx(model.context, path, options, errors));
@@ -98,6 +101,7 @@ bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
   if (!onnx->module)
     return false;
   model.module = std::move(onnx->module);
+  model.fixedInputs = onnx->fixedInputs;
   setWeights(model, onnx, onnx->weights);
   return true;
 }
@@ -108,7 +112,8 @@ bool readMlir(Model &model, const std::string &path) {
   return bool(model.module);
 }
 
-bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
+bool readModel(Model &model, const Arguments &arguments, bool fixDims,
+               const GivenValues &given) {
   const std::string &path = arguments.files[0];
   llvm::StringRef extension = llvm::sys::path::extension(path);
   llvm::sys::fs::file_status status;
@@ -120,9 +125,13 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims) {
     fail("cannot read `" + path + "`: it is a directory");
     return false;
   }
+  if (extension != ".onnx" && arguments.has("--set")) {
+    fail("--set is for ONNX models; `" + path + "` has --arg and --dim");
+    return false;
+  }
   return model.timings.measure("frontend", [&] {
     if (extension == ".onnx")
-      return readOnnx(model, arguments, path, fixDims);
+      return readOnnx(model, arguments, path, fixDims, given);
     return extension == ".mlir" ? readMlir(model, path)
                                 : readLanguage(model, arguments, path, fixDims);
   });
@@ -235,12 +244,13 @@ std::unique_ptr<ArtifactFile> mapsto::openArtifact(const std::string &path) {
 
 std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
                                          NeedWeights need,
-                                         const char *defaultCpu, bool fixDims) {
+                                         const char *defaultCpu, bool fixDims,
+                                         const GivenValues &given) {
   auto model = std::make_unique<Model>();
   model->timings.byKernel = arguments.has("--time");
   if (!chooseTarget(*model, arguments, defaultCpu))
     return nullptr;
-  if (!readModel(*model, arguments, fixDims)) {
+  if (!readModel(*model, arguments, fixDims, given)) {
     if (!model->diagnostics.all().empty())
       model->diagnostics.print();
     return nullptr;
@@ -249,7 +259,7 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
     model->diagnostics.print();
 
   model->options = "-O" + std::to_string(model->optLevel);
-  for (const char *option : {"--model", "--arg", "--dim"})
+  for (const char *option : {"--model", "--arg", "--set", "--dim"})
     for (const std::string &value : arguments.all(option))
       if (fixDims || llvm::StringRef(option) != "--dim")
         model->options += std::string(" ") + option + " " + value;

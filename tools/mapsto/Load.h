@@ -13,6 +13,7 @@
 #include "compiler/package/PackedWeights.h"
 #include "frontends/language/Diagnostics.h"
 #include "runtime/manifest.h"
+#include "tools/mapsto/GivenValues.h"
 #include "tools/mapsto/Options.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -51,6 +52,10 @@ struct Model {
   /// What --quantize did, in the model's order.
   std::vector<QuantizedWeight> quantized;
   std::vector<std::string> notQuantized; ///< would not be smaller
+  /// Inputs of an ONNX model that are not inputs any more: a value that was
+  /// given decided a shape.
+  std::vector<std::string> fixedInputs;
+  std::vector<std::shared_ptr<void>> given; ///< such values
   Target target;
   bool cpu = true;     ///< kernels as functions
   bool vulkan = false; ///< and as shaders
@@ -69,12 +74,14 @@ Span spanOf(mlir::Location location, const SourceManager &sources);
 
 enum class NeedWeights { Yes, No };
 
-/// Reads `arguments.files[0]` with the options --model, --arg, --weights, -I,
-/// --quantize, --cpu, --target-triple, -O, and, with `fixDims`, --dim. On
-/// failure null, with the errors printed. Weights are checked against the
-/// model: all that are missing or do not fit are listed.
+/// Reads `arguments.files[0]` with the options --model, --arg, --set,
+/// --weights, -I, --quantize, --cpu, --target-triple, -O, and, with `fixDims`,
+/// --dim. On failure null, with the errors printed. Weights are checked against
+/// the model: all that are missing or do not fit are listed. `given` are
+/// further values of an ONNX model's inputs.
 std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
-                                 const char *defaultCpu, bool fixDims);
+                                 const char *defaultCpu, bool fixDims,
+                                 const GivenValues &given = {});
 
 /// The device that a command is to use, by --device or, for a run, by
 /// MAPSTO_DEVICE; empty where neither says so.

@@ -74,6 +74,9 @@ constexpr OptionInfo kOptions[] = {
      "which model of the file (default: the last)"},
     {"--arg", OfModels, Takes::Value, "NAME=VALUE",
      "a parameter of the model: units=24"},
+    {"--set", OfModels, Takes::Value, "NAME=VALUE",
+     "the value of an ONNX model's input, if a shape depends on it: k=3  "
+     "k.npy  k.pb"},
     {"--dim", Compile, Takes::Value, "NAME=SIZE",
      "compile for one size of a symbolic dimension: T=128"},
     {"--dim", Inspect | Verify, Takes::Value, "NAME=SIZE",
@@ -128,8 +131,14 @@ constexpr OptionInfo kOptions[] = {
      "write an output as .npy, or print only it (default: print all)", true},
     {"--expect", Run, Takes::Value, "NAME=VALUE",
      "compare an output; exit code 1 where it differs", true},
-    {"--rtol", Run, Takes::Value, "R", "relative tolerance of --expect", true},
-    {"--atol", Run, Takes::Value, "A", "absolute tolerance of --expect", true},
+    {"--test-data", Run, Takes::Value, "FOLDER",
+     "run an ONNX model on its test data (input_0.pb, output_0.pb, ...), or on "
+     "every test_data_set_N in the folder; exit code 1 where an output "
+     "differs"},
+    {"--rtol", Run, Takes::Value, "R",
+     "relative tolerance of --expect and --test-data", true},
+    {"--atol", Run, Takes::Value, "A",
+     "absolute tolerance of --expect and --test-data", true},
     {"--dim", Run | Bench, Takes::Value, "NAME=SIZE",
      "a symbolic size that no input settles", true},
     {"--state", Run | Bench, Takes::Value, "NAME=VALUE",

@@ -6,6 +6,7 @@
 #include "tools/mapsto/Load.h"
 #include "tools/mapsto/Lower.h"
 #include "tools/mapsto/MachineLimits.h"
+#include "tools/mapsto/TestData.h"
 
 #include <cerrno>
 #include <cstring>
@@ -70,37 +71,86 @@ int runArtifact(const Arguments &arguments, std::string name,
   return fail("cannot run `" + file + "`: " + strerror(errno));
 }
 
-int runModel(const Arguments &arguments, std::string name,
-             std::vector<std::string> options) {
-  const char *cpu = "native";
-  auto model = loadModel(arguments, NeedWeights::Yes, cpu, /*fixDims=*/false);
-  if (!model)
-    return kBadInput;
+/// A model ready to run: compiled, or as the interpreter takes it. `run` gets
+/// its image.
+int withImage(const Arguments &arguments, Model &model,
+              llvm::function_ref<int(const mapsto_image &)> run) {
   if (arguments.has("--interpret")) {
-    std::vector<char *> line = commandLine(name, options);
-    InterpretedModel interpreted(*model);
-    return mapsto_cli_main(&interpreted.image(), int(line.size()), line.data());
+    InterpretedModel interpreted(model);
+    return run(interpreted.image());
   }
-  auto compiled = compile(*model);
+  auto compiled = compile(model);
   if (!compiled)
     return kBadInput;
-  auto loaded = loadCode(*model, *compiled);
+  auto loaded = loadCode(model, *compiled);
   if (!loaded)
     return kRunFailed;
   if (arguments.has("--time"))
-    printTimings(model->timings);
-  addLimits(arguments, model->target.required, options);
-  std::vector<char *> line = commandLine(name, options);
-  return mapsto_cli_main(&loaded->jit->image(), int(line.size()), line.data());
+    printTimings(model.timings);
+  return run(loaded->jit->image());
+}
+
+int runModel(const Arguments &arguments, std::string name,
+             std::vector<std::string> options) {
+  auto model = loadModel(arguments, NeedWeights::Yes, "native",
+                         /*fixDims=*/false);
+  if (!model)
+    return kBadInput;
+  return withImage(arguments, *model, [&](const mapsto_image &image) {
+    if (!arguments.has("--interpret"))
+      addLimits(arguments, model->target.required, options);
+    std::vector<char *> line = commandLine(name, options);
+    return mapsto_cli_main(&image, int(line.size()), line.data());
+  });
+}
+
+/// Each set has a model of its own: what its inputs are may decide shapes.
+int runTestData(const Arguments &arguments) {
+  const std::string &file = arguments.files[0];
+  for (const char *option : {"--input", "--output", "--expect", "--state",
+                             "--save-state", "--bench", "--profile"})
+    if (arguments.has(option))
+      return fail(std::string(option) +
+                  " is not for runs on --test-data, which has all inputs and "
+                  "outputs");
+  std::string error;
+  std::vector<std::string> folders;
+  std::vector<OnnxInput> inputs;
+  if (!findTestSets(arguments.all("--test-data"), folders, error))
+    return fail(error);
+  if (!listOnnxInputs(file, inputs, error))
+    return fail("`" + file + "`: " + error);
+  int code = kDone;
+  for (const std::string &folder : folders) {
+    TestSet set;
+    if (!readTestSet(folder, inputs, set, error))
+      return fail(error);
+    auto model = loadModel(arguments, NeedWeights::Yes, "native",
+                           /*fixDims=*/false, set.inputs);
+    if (!model)
+      return kBadInput;
+    if (folders.size() > 1)
+      printf("%s\n", folder.c_str());
+    code = std::max(
+        code, withImage(arguments, *model, [&](const mapsto_image &image) {
+          return runTestSet(image, set, *model, arguments.forwarded);
+        }));
+  }
+  return code;
 }
 
 int runWith(const Arguments &arguments, std::vector<std::string> options) {
   const std::string &file = arguments.files[0];
   std::string name = "mapsto " + arguments.command + " " + file;
+  if (arguments.has("--test-data")) {
+    if (!llvm::StringRef(file).ends_with(".onnx"))
+      return fail("--test-data is for .onnx files");
+    return runTestData(arguments);
+  }
   if (!isArtifact(file))
     return runModel(arguments, name, std::move(options));
-  for (const char *option : {"--weights", "--quantize", "--arg", "--cpu",
-                             "--model", "-O", "--interpret", "--time"})
+  for (const char *option : {"--weights", "--quantize", "--arg", "--set",
+                             "--cpu", "--model", "-O", "--interpret", "--time"})
     if (arguments.has(option))
       return fail("`" + file + "` is compiled already: " + option +
                   " is for model files");
