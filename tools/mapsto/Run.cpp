@@ -122,13 +122,13 @@ int runTestData(const Arguments &arguments) {
     return fail("`" + file + "`: " + error);
   int code = kDone;
   for (const std::string &folder : folders) {
-    TestSet set;
-    if (!readTestSet(folder, inputs, set, error))
-      return fail(error);
+    TestSet set = readTestSet(folder, inputs);
     auto model = loadModel(arguments, NeedWeights::Yes, "native",
                            /*fixDims=*/false, set.inputs);
     if (!model)
       return kBadInput;
+    if (!set.error.empty())
+      return fail(set.error);
     if (folders.size() > 1)
       printf("%s\n", folder.c_str());
     code = std::max(

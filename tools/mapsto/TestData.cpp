@@ -54,34 +54,29 @@ bool mapsto::findTestSets(const std::vector<std::string> &given,
   return true;
 }
 
-bool mapsto::readTestSet(const std::string &folder,
-                         const std::vector<OnnxInput> &inputs, TestSet &set,
-                         std::string &error) {
+TestSet mapsto::readTestSet(const std::string &folder,
+                            const std::vector<OnnxInput> &inputs) {
+  TestSet set;
   set.folder = folder;
+  auto read = [&](const std::string &path, WeightTensor &tensor) {
+    std::string error;
+    bool good = readTensorFile(path, tensor, set.inputs, error);
+    if (!good && set.error.empty())
+      set.error = error;
+    return good;
+  };
   size_t i = 0;
   for (; fs::exists(numbered(folder, "input", i)); ++i) {
-    std::string path = numbered(folder, "input", i);
-    if (i == inputs.size()) {
-      error = "`" + path + "`: the model has " + std::to_string(i) +
-              (i == 1 ? " input" : " inputs");
-      return false;
-    }
-    if (!inputs[i].dtype) // what is wrong with it is said on import
-      continue;
-    if (!readTensorFile(path, set.inputs.values[inputs[i].name], set.inputs,
-                        error))
-      return false;
+    WeightTensor tensor;
+    if (i < inputs.size() && read(numbered(folder, "input", i), tensor))
+      set.inputs.values[inputs[i].name] = tensor;
   }
-  if (i < inputs.size()) {
-    error = "`" + numbered(folder, "input", i) + "` is missing: it is input `" +
-            inputs[i].name + "`";
-    return false;
-  }
+  if (i != inputs.size() && set.error.empty())
+    set.error = "`" + folder + "` has " + std::to_string(i) +
+                " inputs, and the model has " + std::to_string(inputs.size());
   for (size_t o = 0; fs::exists(numbered(folder, "output", o)); ++o)
-    if (!readTensorFile(numbered(folder, "output", o),
-                        set.outputs.emplace_back(), set.inputs, error))
-      return false;
-  return true;
+    read(numbered(folder, "output", o), set.outputs.emplace_back());
+  return set;
 }
 
 //===----------------------------------------------------------------------===//

@@ -20,6 +20,8 @@ struct TestSet {
   std::string folder;
   GivenValues inputs;
   std::vector<WeightTensor> outputs;
+  /// A file that cannot be read. What is wrong with the model comes first.
+  std::string error;
 };
 
 /// Folders with test data among or in those given, in order. False, with the
@@ -28,9 +30,8 @@ bool findTestSets(const std::vector<std::string> &given,
                   std::vector<std::string> &folders, std::string &error);
 
 /// Reads the test data for a model with these inputs.
-bool readTestSet(const std::string &folder,
-                 const std::vector<OnnxInput> &inputs, TestSet &set,
-                 std::string &error);
+TestSet readTestSet(const std::string &folder,
+                    const std::vector<OnnxInput> &inputs);
 
 /// Runs a compiled model on a set and compares, as the model's own command line
 /// would with `options`; prints a line an output. Returns the exit code.
