@@ -62,6 +62,11 @@ public:
   mlir::LogicalResult readData(const NodeProto &node, const TensorProto &tensor,
                                Value &value);
 
+  /// Bytes that were made of the model's, kept as long as its weights.
+  llvm::ArrayRef<uint8_t> keep(std::vector<uint8_t> bytes) {
+    return file.keep(std::move(bytes));
+  }
+
   /// Reports `message` at the node (and what to do about it).
   void report(const NodeProto &node, const llvm::Twine &message,
               const llvm::Twine &hint = "");

@@ -52,6 +52,10 @@ public:
   /// do not fit its shape or are not in the model's folder. Views live as long
   /// as this.
   bool read(const TensorProto &tensor, TensorData &data, std::string &error);
+  /// Bytes that were made of the file's, kept as long as this.
+  llvm::ArrayRef<uint8_t> keep(std::vector<uint8_t> bytes) {
+    return copies.emplace_back(std::move(bytes));
+  }
 
   /// Nodes in all graphs and functions, and graphs within graphs.
   static constexpr int64_t kMostNodes = 1'000'000;

@@ -6,6 +6,7 @@ const OpTable &opTable() {
   static const OpTable table = [] {
     OpTable all;
     addPointwiseOps(all);
+    addRecurrentOps(all);
     addShapeOps(all);
     return all;
   }();

@@ -17,6 +17,7 @@ namespace mapsto::onnx {
 using OpTable = llvm::StringMap<Build>;
 
 void addPointwiseOps(OpTable &table);
+void addRecurrentOps(OpTable &table);
 void addShapeOps(OpTable &table);
 
 /// The whole table.
