@@ -40,6 +40,11 @@ inline constexpr llvm::StringLiteral kStartsFromAttr = "mapsto.starts_from";
 /// offered for them (see vulkan/Tiling.h).
 inline constexpr llvm::StringLiteral kConstantsAttr = "mapsto.constants";
 inline constexpr llvm::StringLiteral kTilingsAttr = "mapsto.tilings";
+/// On a shader's function that has a variant with cooperative matrices: that
+/// one's tilings, and what is above 0 where it may be taken.
+inline constexpr llvm::StringLiteral kMatrixTilingsAttr =
+    "mapsto.matrix_tilings";
+inline constexpr llvm::StringLiteral kMatricesWhenAttr = "mapsto.matrices_when";
 /// On a shader's function whose workgroups work together in its scratch: so
 /// many bytes at its beginning are 0 when the shader starts.
 inline constexpr llvm::StringLiteral kClearedAttr = "mapsto.cleared";

@@ -267,6 +267,7 @@ const char *Manifest::open(const void *blob, uint64_t size) {
       !view(blob, size, at(Section::Texts), texts) ||
       !view(blob, size, at(Section::Shaders), shaders) ||
       !view(blob, size, at(Section::ShaderWords), shaderWords) ||
+      !view(blob, size, at(Section::Variants), variants) ||
       !view(blob, size, at(Section::Tilings), tilings))
     return "a section lies outside the manifest";
 

@@ -25,7 +25,7 @@ namespace mapsto::runtime {
 
 inline constexpr char kManifestMagic[8] = {'M', 'A', 'P', 'S',
                                            'T', 'O', 'M', 'F'};
-inline constexpr uint32_t kManifestVersion = 3;
+inline constexpr uint32_t kManifestVersion = 4;
 /// Where a record refers to nothing.
 inline constexpr uint32_t kNone = 0xFFFFFFFF;
 /// A symbol without a default value.
@@ -146,7 +146,9 @@ enum class ShaderFeature : uint32_t {
   Float16 = 1 << 4,
   Storage16 = 1 << 5, ///< 16-bit values in buffers
   Storage8 = 1 << 6,
-  Subgroups = 1 << 7 ///< arithmetic over a subgroup
+  Subgroups = 1 << 7, ///< arithmetic over a subgroup
+  /// Products of f16 matrices, summed in f32, that a subgroup has together.
+  Matrices = 1 << 8
 };
 
 /// How a shader's items are shared out. Each walks on by as many as there are,
@@ -162,11 +164,32 @@ enum class DispatchKind : uint32_t {
 /// are for any sizes, the first that has items enough to fill the device, or
 /// else the last.
 struct TilingRecord {
-  uint32_t workgroupSize; ///< invocations
+  uint32_t workgroupSize; ///< invocations; subgroups, if they have matrices
   uint32_t sharedBytes;   ///< of a workgroup
   uint32_t itemsExpr;     ///< workgroups
   uint32_t whenExpr;      ///< kNone: for any sizes
   List constants;         ///< specialisation constants from number 2 on
+  uint32_t matrix; ///< matrixSizes() of a subgroup's, which the device must
+                   ///< have; or 0
+  uint32_t zero;
+};
+/// Of a product of a subgroup's matrices, rows x depth by depth x columns.
+constexpr uint32_t matrixSizes(uint32_t rows, uint32_t columns,
+                               uint32_t depth) {
+  return rows << 16 | columns << 8 | depth;
+}
+
+/// A shader's code for devices that have these features, with choices of its
+/// tile sizes. Of a shader's variants the first is taken that the device has
+/// the features and, where there are tilings, a tiling for and whose `when` is
+/// above 0. The last one asks for least.
+struct VariantRecord {
+  List code;            ///< of the shader words: SPIR-V
+  uint32_t features;    ///< ShaderFeature bits
+  uint32_t sharedBytes; ///< of a workgroup
+  uint32_t whenExpr;    ///< kNone: for any sizes
+  uint32_t zero;
+  List tilings; ///< of the tilings; none: the above holds on any device
 };
 
 /// A kernel as a compute shader: entry point "main", its buffers at bindings 0
@@ -174,14 +197,12 @@ struct TilingRecord {
 /// reports errors if it does), the size of its
 /// workgroup and its own number as specialisation constants 0 and 1.
 struct ShaderRecord {
-  List code;         ///< of the shader words: SPIR-V
+  List variants;     ///< of the variants, one at least
   List pushes;       ///< expression ids: the push constants, an int32 each
   uint32_t dispatch; ///< DispatchKind
   uint32_t itemsExpr;
   uint32_t workgroupSize; ///< invocations, where the device allows as many
   uint32_t bindingCount;
-  uint32_t features;    ///< ShaderFeature bits
-  uint32_t sharedBytes; ///< of a workgroup
   uint32_t scratchExpr; ///< bytes per workgroup, or kNone
   /// So many bytes at the beginning of all scratch are 0 when the shader
   /// starts; it is then laid out by items instead of workgroups.
@@ -189,8 +210,7 @@ struct ShaderRecord {
   uint32_t startsFrom; ///< the operand that its first result starts as: copied
                        ///< there unless they are one buffer; or kNone
   uint32_t zero;
-  List sites;   ///< as KernelRecord::sites, in its own order
-  List tilings; ///< of the tilings; none: the above holds on any device
+  List sites; ///< as KernelRecord::sites, in its own order
 };
 /// Vulkan grants every shader 128 bytes.
 inline constexpr uint32_t kMaxPushes = 32;
@@ -267,6 +287,7 @@ enum class Section : uint32_t {
   Texts,       ///< Text: what lists of texts refer to
   Shaders,     ///< none, or one a kernel
   ShaderWords, ///< uint32_t
+  Variants,
   Tilings,
   Count
 };
@@ -348,6 +369,7 @@ public:
   Records<Text> texts;
   Records<ShaderRecord> shaders;
   Records<uint32_t> shaderWords;
+  Records<VariantRecord> variants;
   Records<TilingRecord> tilings;
 
 private:

@@ -6,11 +6,14 @@ namespace mapsto::runtime {
 
 namespace {
 
+bool within(List list, uint32_t count) {
+  return list.first <= count && list.count <= count - list.first;
+}
+
 struct Checker : References {
   Result shader(const ShaderRecord &s, const KernelRecord &k) const {
-    if (s.code.first > m.shaderWords.count ||
-        s.code.count > m.shaderWords.count - s.code.first)
-      return "a shader lies outside the manifest";
+    if (!s.variants.count || !within(s.variants, m.variants.count))
+      return "a shader's variants lie outside the manifest";
     if (s.pushes.count > kMaxPushes)
       return "a shader takes more sizes than there is room for";
     if (Result r =
@@ -18,9 +21,6 @@ struct Checker : References {
       return r;
     if (s.dispatch > uint32_t(DispatchKind::Last) || s.workgroupSize == 0)
       return "a shader has an unknown form";
-    if (s.tilings.first > m.tilings.count ||
-        s.tilings.count > m.tilings.count - s.tilings.first)
-      return "a shader's tilings lie outside the manifest";
     if (Result r = optionalExpr(s.scratchExpr))
       return r;
     if (s.startsFrom != kNone && s.startsFrom >= k.argumentCount)
@@ -32,6 +32,14 @@ struct Checker : References {
     if (s.bindingCount != buffers && s.bindingCount != buffers + 1)
       return "a shader has the wrong number of buffers";
     return exprId(s.itemsExpr);
+  }
+
+  Result variant(const VariantRecord &v) const {
+    if (!within(v.code, m.shaderWords.count))
+      return "a shader lies outside the manifest";
+    if (!within(v.tilings, m.tilings.count))
+      return "a shader's tilings lie outside the manifest";
+    return optionalExpr(v.whenExpr);
   }
 
   Result tiling(const TilingRecord &t) const {
@@ -53,6 +61,9 @@ const char *checkShaders(const Manifest &m) {
     return "some kernels have shaders and some have not";
   for (uint32_t i = 0; i < m.shaders.count; ++i)
     if (const char *wrong = check.shader(m.shaders[i], m.kernels[i]))
+      return wrong;
+  for (const VariantRecord &v : m.variants)
+    if (const char *wrong = check.variant(v))
       return wrong;
   for (const TilingRecord &t : m.tilings)
     if (const char *wrong = check.tiling(t))

@@ -142,19 +142,26 @@ struct ManifestKernel {
 struct ManifestTiling {
   uint32_t workgroupSize, sharedBytes, items, when;
   std::vector<uint32_t> constants;
+  uint32_t matrix = 0;
+};
+
+/// See VariantRecord.
+struct ManifestVariant {
+  std::vector<uint32_t> words;
+  uint32_t features = 0, sharedBytes = 0;
+  uint32_t when = kNoId;
+  std::vector<ManifestTiling> tilings;
 };
 
 /// A kernel's shader (see ShaderRecord).
 struct ManifestShader {
-  std::vector<uint32_t> words;
+  std::vector<ManifestVariant> variants;
   std::vector<uint32_t> pushes; ///< expression ids
   runtime::DispatchKind dispatch = runtime::DispatchKind::Invocations;
   uint32_t items = kNoId;
   uint32_t workgroupSize = 64;
   uint32_t bindingCount = 0;
-  uint32_t features = 0, sharedBytes = 0;
   uint32_t scratch = kNoId, clearedBytes = 0;
-  std::vector<ManifestTiling> tilings;
   uint32_t startsFrom = kNoId;
   std::vector<std::string> sites;
 };
@@ -470,27 +477,33 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
 
   std::vector<uint32_t> shaderWords;
   std::vector<ShaderRecord> shaders;
+  std::vector<VariantRecord> variants;
   std::vector<TilingRecord> tilings;
   for (const ManifestShader &s : model.shaders) {
-    List code{uint32_t(shaderWords.size()), uint32_t(s.words.size())};
-    shaderWords.insert(shaderWords.end(), s.words.begin(), s.words.end());
-    shaders.push_back({code,
+    shaders.push_back({{uint32_t(variants.size()), uint32_t(s.variants.size())},
                        list(s.pushes),
                        uint32_t(s.dispatch),
                        s.items,
                        s.workgroupSize,
                        s.bindingCount,
-                       s.features,
-                       s.sharedBytes,
                        s.scratch,
                        s.clearedBytes,
                        s.startsFrom,
                        0,
-                       textList(s.sites),
-                       {uint32_t(tilings.size()), uint32_t(s.tilings.size())}});
-    for (const ManifestTiling &t : s.tilings)
-      tilings.push_back(
-          {t.workgroupSize, t.sharedBytes, t.items, t.when, list(t.constants)});
+                       textList(s.sites)});
+    for (const ManifestVariant &v : s.variants) {
+      variants.push_back(
+          {{uint32_t(shaderWords.size()), uint32_t(v.words.size())},
+           v.features,
+           v.sharedBytes,
+           v.when,
+           0,
+           {uint32_t(tilings.size()), uint32_t(v.tilings.size())}});
+      shaderWords.insert(shaderWords.end(), v.words.begin(), v.words.end());
+      for (const ManifestTiling &t : v.tilings)
+        tilings.push_back({t.workgroupSize, t.sharedBytes, t.items, t.when,
+                           list(t.constants), t.matrix, 0});
+    }
   }
 
   std::vector<StepRecord> steps;
@@ -561,6 +574,7 @@ inline std::vector<uint8_t> serialize(const ManifestModel &model) {
   section(Section::Texts, texts);
   section(Section::Shaders, shaders);
   section(Section::ShaderWords, shaderWords);
+  section(Section::Variants, variants);
   section(Section::Tilings, tilings);
   blob.resize((blob.size() + 7) / 8 * 8);
   header.size = blob.size();

@@ -29,13 +29,15 @@ FailureOr<std::vector<Shader>> buildShaders(ModuleOp module, Timings &timings) {
     if (!kernel->hasAttr(kDispatchAttr))
       continue;
     Shader shader = printShader(kernel);
-    std::string error;
-    bool compiled = shader.complete && timings.measure("glslang", [&] {
-      return compileGlsl(shader.text, shader.words, error);
-    });
-    if (shader.complete && !compiled)
-      kernel.emitError("its shader is wrong: ") << error << shader.text;
-    complete &= compiled;
+    for (ShaderVariant &variant : shader.variants) {
+      std::string error;
+      bool compiled = variant.complete && timings.measure("glslang", [&] {
+        return compileGlsl(variant.text, variant.words, error);
+      });
+      if (variant.complete && !compiled)
+        kernel.emitError("its shader is wrong: ") << error << variant.text;
+      complete &= compiled;
+    }
     shaders.push_back(std::move(shader));
   }
   if (!complete)
@@ -52,25 +54,32 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
         shaders, [&](const Shader &s) { return s.kernel == kernel.symbol; });
     assert(shader != shaders.end() && "a kernel without a shader");
     ManifestShader record;
-    record.words = shader->words;
     for (const std::string &symbol : shader->pushes)
       record.pushes.push_back(expr(symbol));
     record.dispatch = shader->dispatch;
     record.items = expr(shader->items);
     record.bindingCount = shader->bindingCount;
-    record.features = shader->features;
-    record.sharedBytes = shader->sharedBytes;
     if (shader->workgroupSize)
       record.workgroupSize = *shader->workgroupSize;
     record.clearedBytes = shader->clearedBytes;
     if (!shader->scratch.empty())
       record.scratch = expr(shader->scratch);
-    for (const Tiling &tiling : shader->tilings)
-      record.tilings.push_back({tiling.workgroupSize, tiling.sharedBytes,
-                                expr(tiling.items.str()),
-                                tiling.when ? expr(tiling.when->str()) : kNoId,
-                                std::vector<uint32_t>(tiling.constants.begin(),
-                                                      tiling.constants.end())});
+    for (const ShaderVariant &variant : shader->variants) {
+      ManifestVariant v;
+      v.words = variant.words;
+      v.features = variant.features;
+      v.sharedBytes = variant.sharedBytes;
+      if (!variant.when.empty())
+        v.when = expr(variant.when);
+      for (const Tiling &tiling : variant.tilings)
+        v.tilings.push_back({tiling.workgroupSize, tiling.sharedBytes,
+                             expr(tiling.items.str()),
+                             tiling.when ? expr(tiling.when->str()) : kNoId,
+                             std::vector<uint32_t>(tiling.constants.begin(),
+                                                   tiling.constants.end()),
+                             tiling.matrix});
+      record.variants.push_back(std::move(v));
+    }
     if (shader->startsFrom)
       record.startsFrom = *shader->startsFrom;
     record.sites = shader->sites;

@@ -10,23 +10,30 @@
 
 namespace mapsto {
 
-/// A kernel's shader, not yet in a manifest: sizes are texts of `Dim`s.
-struct Shader {
-  std::string kernel;
+/// A shader for devices that have these features.
+struct ShaderVariant {
   std::string text;     ///< GLSL
   bool complete = true; ///< false: something in it has been reported
   std::vector<uint32_t> words;
-  std::vector<std::string> pushes; ///< symbols
+  uint32_t features = 0, sharedBytes = 0;
+  std::string when; ///< above 0 where it may be taken; empty: always
+  llvm::SmallVector<Tiling> tilings;
+};
+
+/// A kernel's shader, not yet in a manifest: sizes are texts of `Dim`s.
+struct Shader {
+  std::string kernel;
+  std::vector<ShaderVariant> variants; ///< the last asks for least
+  std::vector<std::string> pushes;     ///< symbols
   std::string items;
   runtime::DispatchKind dispatch;
-  uint32_t bindingCount, features, sharedBytes;
+  uint32_t bindingCount;
   /// Where that is not the device's choice.
   std::optional<uint32_t> workgroupSize;
   std::string scratch;                ///< bytes of a workgroup, if it needs any
   uint32_t clearedBytes = 0;          ///< of all scratch
   std::optional<uint32_t> startsFrom; ///< what its first result starts as
-  llvm::SmallVector<Tiling> tilings;
-  std::vector<std::string> sites; ///< places that may meet a bad index
+  std::vector<std::string> sites;     ///< places that may meet a bad index
 };
 
 /// The shaders of a module in phase kernels, which is left as it is. On failure

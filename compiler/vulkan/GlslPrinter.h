@@ -46,6 +46,9 @@ struct GlslExpression {
   Binding binding = Primary;
 };
 
+/// Can a subgroup combine values of this type?
+bool combinesBySubgroups(mlir::Type type);
+
 /// Writes the body of one function. What it needs at the head of the shader
 /// (extensions, helper functions) it collects.
 class GlslPrinter {
@@ -66,6 +69,8 @@ public:
   std::string typeName(mlir::Type type);
 
   std::string nameOf(mlir::Value value) const { return names.lookup(value); }
+  /// May the shader use arithmetic over subgroups?
+  bool subgroups = false;
   /// Do invocations of a workgroup read what others of it write to buffers?
   bool sharesBuffers = false;
 
@@ -91,7 +96,7 @@ private:
   void bring(llvm::StringRef function, mlir::Type type);
   GlslExpression callFunction(mlir::func::CallOp op);
   void need(const llvm::Twine &helper, std::string text);
-  GlslExpression allReduce(mlir::Operation *op);
+  GlslExpression allReduce(mlir::Operation *op); // GlslReductions.cpp
   GlslExpression compare(mlir::Operation *op);
   GlslExpression constant(mlir::Attribute value);
   GlslExpression element(mlir::Value memref, mlir::Value position);

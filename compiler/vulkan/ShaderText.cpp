@@ -8,7 +8,9 @@
 #include "dialect/MapstoDialect.h"
 #include "dialect/SourcePlace.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -45,6 +47,9 @@ static uint32_t featuresOf(StringRef extension) {
             bits(ShaderFeature::Int8, ShaderFeature::Storage8))
       .Case("GL_EXT_shader_explicit_arithmetic_types_float16",
             bits(ShaderFeature::Float16, ShaderFeature::Storage16))
+      .Case("GL_KHR_shader_subgroup_arithmetic",
+            uint32_t(ShaderFeature::Subgroups))
+      .Case("GL_NV_cooperative_matrix", uint32_t(ShaderFeature::Matrices))
       .Default(0);
 }
 
@@ -62,11 +67,12 @@ void report(int64_t place, int64_t value, int64_t bound) {
 )";
 
 /// Specialisation constants, with the values of the first tiling.
-static void printConstants(func::FuncOp kernel, GlslPrinter &printer,
-                           llvm::raw_ostream &os) {
-  SmallVector<Tiling> tilings = tilingsOf(kernel);
+static void printConstants(func::FuncOp kernel, ArrayRef<Tiling> tilings,
+                           GlslPrinter &printer, llvm::raw_ostream &os) {
   auto constants = constantsOf(kernel);
   for (auto [i, constant] : llvm::enumerate(constants)) {
+    if (constant.value.use_empty())
+      continue;
     std::string name = printer.freshName(constant.name);
     printer.name(constant.value, name);
     os << "layout(constant_id = " << kFirstConstant + i << ") const int "
@@ -74,12 +80,45 @@ static void printConstants(func::FuncOp kernel, GlslPrinter &printer,
   }
 }
 
-Shader printShader(func::FuncOp kernel) {
-  Shader shader;
-  shader.kernel = kernel.getSymName().str();
+namespace {
+
+/// What a variant of a shader has of a device.
+struct Uses {
+  bool subgroups = false, matrices = false;
+};
+
+} // namespace
+
+/// The variants that a kernel's shader has, the one that asks for least last.
+static SmallVector<Uses> variantsOf(func::FuncOp kernel) {
+  SmallVector<Uses> variants;
+  if (ifMatrices(kernel))
+    variants.push_back({.matrices = true});
+  bool combines = false;
+  kernel->walk([&](gpu::AllReduceOp op) {
+    combines |= combinesBySubgroups(op.getType());
+  });
+  // A shader in tiles has other things to do, and is too large to have twice.
+  if (combines && !kernel->hasAttr(kTilingsAttr))
+    variants.push_back({.subgroups = true});
+  variants.push_back({});
+  return variants;
+}
+
+/// Prints `kernel`, what is left of `whole` in a variant; the signature is that
+/// of the whole.
+static ShaderVariant print(func::FuncOp whole, func::FuncOp kernel, Uses uses,
+                           Shader &shader) {
+  ShaderVariant variant;
+  variant.tilings =
+      tilingsOf(whole, uses.matrices ? kMatrixTilingsAttr : kTilingsAttr);
+  auto isUsed = [&](unsigned argument) {
+    return !whole.getArgument(argument).use_empty();
+  };
   std::string code;
   llvm::raw_string_ostream body(code);
   GlslPrinter printer(body);
+  printer.subgroups = uses.subgroups;
 
   unsigned buffers = kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
   auto bufferNames = kernel->getAttrOfType<ArrayAttr>(kBufferNamesAttr);
@@ -104,19 +143,22 @@ Shader printShader(func::FuncOp kernel) {
   auto symbols = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>(
       kSymbolsAttr);
   std::string sizes;
+  shader.pushes.clear();
   if (symbols)
     for (auto [i, symbol] :
          llvm::enumerate(symbols.getAsValueRange<StringAttr>())) {
-      Value size = kernel.getArgument(buffers + i);
-      if (size.use_empty())
+      if (!isUsed(buffers + i))
         continue;
+      Value size = kernel.getArgument(buffers + i);
       std::string name = printer.freshName(symbol);
       printer.name(size, name);
       sizes += "  int " + name + ";\n";
       shader.pushes.push_back(symbol.str());
     }
   unsigned next = buffers + (symbols ? symbols.size() : 0);
+  bool hasScratchSize = isUsed(next);
   Value scratchSize = kernel.getArgument(next++);
+  bool reports = isUsed(next);
   Value errors = kernel.getArgument(next++);
   // One buffer, seen as several types.
   for (Value scratch : kernel.getArguments().drop_front(next)) {
@@ -137,13 +179,12 @@ Shader printShader(func::FuncOp kernel) {
     shader.scratch = kernel->getAttrOfType<StringAttr>(kScratchAttr).str();
     if (auto cleared = kernel->getAttrOfType<IntegerAttr>(kClearedAttr))
       shader.clearedBytes = cleared.getInt();
-    if (!scratchSize.use_empty()) {
+    if (hasScratchSize) {
       printer.name(scratchSize, printer.freshName("scratchSize"));
       sizes += "  int " + printer.nameOf(scratchSize) + "; // of a workgroup\n";
       shader.pushes.push_back(shader.scratch);
     }
   }
-  bool reports = !errors.use_empty();
   if (reports) {
     printer.reportTo(errors);
     printer.typeName(IntegerType::get(kernel.getContext(), 64));
@@ -156,19 +197,22 @@ Shader printShader(func::FuncOp kernel) {
             "};\n"
             "layout(constant_id = 1) const uint kernel = 0;\n";
   }
-  printConstants(kernel, printer, head);
+  printConstants(kernel, variant.tilings, printer, head);
   printer.printBody(kernel.getBody().front(), 1);
 
-  llvm::raw_string_ostream os(shader.text);
+  llvm::raw_string_ostream os(variant.text);
   os << "#version 450\n";
   printHeader(os, kernel);
+  if (uses.matrices)
+    os << "// For devices with cooperative matrices.\n";
+  if (uses.subgroups)
+    os << "// For devices with arithmetic over subgroups.\n";
   os << "\n";
   SmallVector<StringRef> extensions(printer.extensions.keys());
   llvm::sort(extensions);
-  shader.features = 0;
   for (StringRef extension : extensions) {
     os << "#extension " << extension << " : require\n";
-    shader.features |= featuresOf(extension);
+    variant.features |= featuresOf(extension);
   }
   if (!extensions.empty())
     os << "\n";
@@ -181,22 +225,52 @@ Shader printShader(func::FuncOp kernel) {
     os << helper;
   os << "\nvoid main() {\n" << code << "}\n";
 
+  variant.complete = printer.complete;
+  variant.sharedBytes = printer.sharedBytes;
+  for (Type type : printer.sharedByInvocations)
+    variant.sharedBytes +=
+        std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
+        shader.workgroupSize.value_or(ManifestShader().workgroupSize);
+  return variant;
+}
+
+/// What is left of a kernel with or without matrices, beside it in the module.
+static func::FuncOp specialized(func::FuncOp kernel, bool matrices) {
+  OpBuilder b(kernel);
+  auto copy = cast<func::FuncOp>(b.clone(*kernel));
+  Value condition = ifMatrices(copy);
+  if (!condition)
+    return copy;
+  b.setInsertionPointToStart(&copy.front());
+  condition.replaceAllUsesWith(arith::ConstantIntOp::create(
+      b, kernel.getLoc(), /*value=*/matrices, /*width=*/1));
+  RewritePatternSet patterns(b.getContext());
+  scf::IfOp::getCanonicalizationPatterns(patterns, b.getContext());
+  (void)applyPatternsGreedily(copy, std::move(patterns));
+  return copy;
+}
+
+Shader printShader(func::FuncOp kernel) {
+  Shader shader;
+  shader.kernel = kernel.getSymName().str();
   auto text = [&](StringRef attribute) {
     return kernel->getAttrOfType<StringAttr>(attribute).getValue();
   };
   shader.items = text(kGridAttr).str();
-  shader.tilings = tilingsOf(kernel);
   shader.dispatch = text(kDispatchAttr) == "invocations"
                         ? runtime::DispatchKind::Invocations
                         : runtime::DispatchKind::Workgroups;
-  shader.complete = printer.complete;
-  shader.sharedBytes = printer.sharedBytes;
   if (auto size = kernel->getAttrOfType<IntegerAttr>(kWorkgroupSizeAttr))
     shader.workgroupSize = size.getInt();
-  for (Type type : printer.sharedByInvocations)
-    shader.sharedBytes +=
-        std::max(type.getIntOrFloatBitWidth() / 8, 4u) *
-        shader.workgroupSize.value_or(ManifestShader().workgroupSize);
+  for (Uses uses : variantsOf(kernel)) {
+    func::FuncOp rest = specialized(kernel, uses.matrices);
+    shader.variants.push_back(print(kernel, rest, uses, shader));
+    rest.erase();
+    if (!shader.variants.back().complete)
+      break; // it has been reported
+  }
+  if (auto when = kernel->getAttrOfType<StringAttr>(kMatricesWhenAttr))
+    shader.variants.front().when = when.str();
   if (auto operand = kernel->getAttrOfType<IntegerAttr>(kStartsFromAttr))
     shader.startsFrom = operand.getInt();
   if (auto sites = kernel->getAttrOfType<ArrayAttr>(kSitesAttr))

@@ -2,8 +2,6 @@
 
 #include "compiler/vulkan/Tiling.h"
 
-#include "compiler/KernelAttributes.h"
-
 using namespace mlir;
 
 namespace mapsto {
@@ -16,6 +14,18 @@ Value addConstant(func::FuncOp function, StringRef name) {
   names.push_back(b.getStringAttr(name));
   function->setAttr(kConstantsAttr, b.getArrayAttr(names));
   return function.front().addArgument(b.getIndexType(), function.getLoc());
+}
+
+Value addIfMatrices(func::FuncOp function) {
+  Builder b(function.getContext());
+  return function.front().addArgument(b.getI1Type(), function.getLoc());
+}
+
+Value ifMatrices(func::FuncOp function) {
+  for (Value argument : function.getArguments())
+    if (argument.getType().isInteger(1))
+      return argument;
+  return nullptr;
 }
 
 SmallVector<Constant> constantsOf(func::FuncOp function) {
@@ -33,8 +43,9 @@ SmallVector<Constant> constantsOf(func::FuncOp function) {
   return constants;
 }
 
-// [invocations, bytes, "items", "when", constants...]
-void setTilings(func::FuncOp function, ArrayRef<Tiling> tilings) {
+// [invocations, bytes, "items", "when", constants..., matrix]
+void setTilings(func::FuncOp function, ArrayRef<Tiling> tilings,
+                StringRef attribute) {
   Builder b(function.getContext());
   SmallVector<Attribute> all;
   for (const Tiling &t : tilings) {
@@ -42,15 +53,16 @@ void setTilings(func::FuncOp function, ArrayRef<Tiling> tilings) {
                                   b.getI64IntegerAttr(t.sharedBytes),
                                   b.getStringAttr(t.items.str()),
                                   b.getStringAttr(t.when ? t.when->str() : ""),
-                                  b.getDenseI64ArrayAttr(t.constants)};
+                                  b.getDenseI64ArrayAttr(t.constants),
+                                  b.getI64IntegerAttr(t.matrix)};
     all.push_back(b.getArrayAttr(fields));
   }
-  function->setAttr(kTilingsAttr, b.getArrayAttr(all));
+  function->setAttr(attribute, b.getArrayAttr(all));
 }
 
-SmallVector<Tiling> tilingsOf(func::FuncOp function) {
+SmallVector<Tiling> tilingsOf(func::FuncOp function, StringRef attribute) {
   SmallVector<Tiling> tilings;
-  auto all = function->getAttrOfType<ArrayAttr>(kTilingsAttr);
+  auto all = function->getAttrOfType<ArrayAttr>(attribute);
   if (!all)
     return tilings;
   for (auto fields : all.getAsRange<ArrayAttr>()) {
@@ -60,7 +72,8 @@ SmallVector<Tiling> tilingsOf(func::FuncOp function) {
     auto text = [&](unsigned i) {
       return cast<StringAttr>(fields[i]).getValue();
     };
-    Tiling t{number(0), number(1), *Dim::parse(text(2)), std::nullopt, {}};
+    Tiling t{number(0),    number(1), *Dim::parse(text(2)),
+             std::nullopt, {},        number(5)};
     if (!text(3).empty())
       t.when = *Dim::parse(text(3));
     llvm::append_range(t.constants,

@@ -10,6 +10,7 @@
 #ifndef MAPSTO_COMPILER_VULKAN_TILING_H
 #define MAPSTO_COMPILER_VULKAN_TILING_H
 
+#include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -23,6 +24,9 @@ struct Tiling {
   Dim items;               ///< workgroups
   std::optional<Dim> when; ///< above 0 where this is the one; none: always
   llvm::SmallVector<int64_t, 6> constants;
+  /// Of a subgroup's matrices: runtime::matrixSizes(), or 0. With them
+  /// `workgroupSize` counts subgroups.
+  uint32_t matrix = 0;
 };
 
 /// Number of the first constant that is a shader's own: the size of the
@@ -34,14 +38,23 @@ inline constexpr unsigned kFirstConstant = 2;
 /// is the caller's to mend, once its body is there.
 mlir::Value addConstant(mlir::func::FuncOp function, llvm::StringRef name);
 
+/// Gives the function an argument that is true in its variant for devices with
+/// cooperative matrices. The function's type is the caller's to mend.
+mlir::Value addIfMatrices(mlir::func::FuncOp function);
+/// That argument; null if it has none.
+mlir::Value ifMatrices(mlir::func::FuncOp function);
+
 struct Constant {
   llvm::StringRef name;
   mlir::Value value;
 };
 llvm::SmallVector<Constant> constantsOf(mlir::func::FuncOp function);
 
-void setTilings(mlir::func::FuncOp function, llvm::ArrayRef<Tiling> tilings);
-llvm::SmallVector<Tiling> tilingsOf(mlir::func::FuncOp function);
+/// Noted on the function: of its plain variant, or of that with matrices.
+void setTilings(mlir::func::FuncOp function, llvm::ArrayRef<Tiling> tilings,
+                llvm::StringRef attribute = kTilingsAttr);
+llvm::SmallVector<Tiling> tilingsOf(mlir::func::FuncOp function,
+                                    llvm::StringRef attribute = kTilingsAttr);
 
 /// What the shader's text calls a value, or the loop whose variable it is.
 mlir::Value named(mlir::Value value, llvm::StringRef name);

@@ -17,6 +17,7 @@ list(APPEND compiler_sources
   vulkan/GlslFunctions.cpp
   vulkan/GlslNames.cpp
   vulkan/GlslPrinter.cpp
+  vulkan/GlslReductions.cpp
   vulkan/GlslTypes.cpp
   vulkan/LowerToShaders.cpp
   vulkan/MatmulTilings.cpp

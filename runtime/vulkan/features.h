@@ -3,7 +3,7 @@
 #ifndef MAPSTO_RUNTIME_VULKAN_FEATURES_H
 #define MAPSTO_RUNTIME_VULKAN_FEATURES_H
 
-#include "runtime/vulkan/limits.h"
+#include "runtime/vulkan/matrices.h"
 
 #include <initializer_list>
 #include <volk.h>
@@ -26,6 +26,11 @@ struct Features {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
   VkPhysicalDeviceTimelineSemaphoreFeatures timeline{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
+  VkPhysicalDeviceVulkanMemoryModelFeatures memoryModel{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES};
+  VkPhysicalDeviceSubgroupSizeControlFeatures subgroupSize{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
+  MatrixFeatures matrices;
   /// Extensions that the features belong to, to be enabled with them.
   Array<const char *> extensions;
 };

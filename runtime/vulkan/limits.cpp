@@ -32,10 +32,7 @@ Features::Features(VkPhysicalDevice device) {
     *end = &structure;
     end = &structure.pNext;
   };
-  // Each became part of Vulkan 1.2.
-  auto chainIf = [&](const char *extension, auto &structure) {
-    if (properties.apiVersion >= VK_API_VERSION_1_2)
-      return chain(structure);
+  auto chainExtension = [&](const char *extension, auto &structure) {
     for (const VkExtensionProperties &e : all)
       if (equal(e.extensionName, extension)) {
         extensions.push(extension);
@@ -43,10 +40,21 @@ Features::Features(VkPhysicalDevice device) {
       }
   };
   chain(storage16);
-  chainIf(VK_KHR_8BIT_STORAGE_EXTENSION_NAME, storage8);
-  chainIf(VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME, arithmetic);
-  if (properties.apiVersion >= VK_API_VERSION_1_2)
+  if (properties.apiVersion >= VK_API_VERSION_1_2) {
+    chain(storage8);
+    chain(arithmetic);
     chain(timeline);
+  } else {
+    chainExtension(VK_KHR_8BIT_STORAGE_EXTENSION_NAME, storage8);
+    chainExtension(VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME, arithmetic);
+  }
+  // Shaders with cooperative matrices are written for 1.3, which every driver
+  // that has them has: its memory model, and subgroups that are full.
+  if (properties.apiVersion >= VK_API_VERSION_1_3) {
+    chain(memoryModel);
+    chain(subgroupSize);
+    chainExtension(kMatricesExtension, matrices);
+  }
   vkGetPhysicalDeviceFeatures2(device, &core);
   // It slows every access down.
   core.features.robustBufferAccess = VK_FALSE;
@@ -71,6 +79,10 @@ static uint32_t featureBits(const Features &f,
   add((group.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
           (group.supportedOperations & wanted) == wanted,
       ShaderFeature::Subgroups);
+  add(f.matrices.cooperativeMatrix && f.memoryModel.vulkanMemoryModel &&
+          f.subgroupSize.computeFullSubgroups && f.arithmetic.shaderFloat16 &&
+          (group.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT),
+      ShaderFeature::Matrices);
   return bits;
 }
 
@@ -117,6 +129,8 @@ Limits readLimits(VkPhysicalDevice device, const Features &features) {
   limits.subgroupSize = subgroup.subgroupSize;
   limits.pushBytes = l.maxPushConstantsSize;
   limits.features = featureBits(features, subgroup);
+  if (limits.features & uint32_t(ShaderFeature::Matrices))
+    readMatrices(device, limits);
   limits.timelineSemaphores = features.timeline.timelineSemaphore;
   if (uint32_t bits = timestampBits(device)) {
     limits.timestampNanoseconds = double(l.timestampPeriod);

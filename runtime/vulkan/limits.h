@@ -21,9 +21,20 @@ struct Limits {
   uint32_t subgroupSize = 1;
   uint32_t pushBytes = 0;
   uint32_t features = 0; ///< ShaderFeature bits
+  /// matrixSizes() of f16 products summed in f32 that a subgroup does at once.
+  static constexpr uint32_t kMostMatrices = 16;
+  uint32_t matrices[kMostMatrices] = {};
+  uint32_t matrixCount = 0;
   bool timelineSemaphores = false;
   double timestampNanoseconds = 0; ///< of a tick; 0: no timestamps
   uint64_t timestampMask = 0;      ///< the bits that count
+
+  bool multiplies(uint32_t matrix) const {
+    for (uint32_t i = 0; i < matrixCount; ++i)
+      if (matrices[i] == matrix)
+        return true;
+    return false;
+  }
 };
 
 /// Lowers limits as a text of "NAME=NUMBER,..." says: a device that has less,
@@ -46,6 +57,7 @@ inline constexpr FeatureName kFeatureNames[] = {
     {ShaderFeature::Storage16, "storage16", "16-bit values in buffers"},
     {ShaderFeature::Storage8, "storage8", "8-bit values in buffers"},
     {ShaderFeature::Subgroups, "subgroups", "subgroup arithmetic"},
+    {ShaderFeature::Matrices, "matrices", "cooperative matrices"},
 };
 
 /// "64-bit integers, f64 arithmetic": the names of these ShaderFeature bits.

@@ -44,14 +44,16 @@ bool Program::fits(String &error) const {
   for (uint32_t i = 0; i < m.shaders.count; ++i) {
     const ShaderRecord &shader = m.shaders[i];
     const char *kernel = m.text(m.kernels[i].symbol);
-    if (uint32_t missing = shader.features & ~limits.features) {
+    // Its last variant asks for least, and of that the last tiling.
+    const VariantRecord &plain =
+        m.variants[shader.variants.first + shader.variants.count - 1];
+    if (uint32_t missing = plain.features & ~limits.features) {
       error.addf("`%s` lacks what kernel %s needs: ", name, kernel);
       addFeatureNames(error, missing);
       return false;
     }
-    // Of its tilings a shader's last asks for least.
-    uint32_t shared = shader.sharedBytes, invocations = 1;
-    if (List t = shader.tilings; t.count) {
+    uint32_t shared = plain.sharedBytes, invocations = 1;
+    if (List t = plain.tilings; t.count) {
       const TilingRecord &least = m.tilings[t.first + t.count - 1];
       shared = least.sharedBytes;
       invocations = least.workgroupSize;
@@ -77,44 +79,86 @@ bool Program::fits(String &error) const {
 }
 
 uint32_t Program::workgroupSize(uint32_t kernel, uint32_t tiling) const {
-  if (tiling != kNone)
-    return artifact->manifest.tilings[tiling].workgroupSize;
+  const Limits &limits = device->limits;
+  if (tiling != kNone) {
+    const TilingRecord &t = artifact->manifest.tilings[tiling];
+    return t.matrix ? t.workgroupSize * limits.subgroupSize : t.workgroupSize;
+  }
   uint32_t wanted = artifact->manifest.shaders[kernel].workgroupSize;
-  uint32_t limit = device->limits.workgroupInvocations;
+  uint32_t limit = limits.workgroupInvocations;
   return wanted < limit ? wanted : limit;
+}
+
+bool Program::isAbove0(uint32_t whenExpr, const int64_t *symbols) const {
+  int64_t value;
+  return evaluate(artifact->manifest, whenExpr, symbols, value) ==
+             ExprError::None &&
+         value > 0;
+}
+
+bool Program::hasRoomFor(const TilingRecord &t) const {
+  const Limits &limits = device->limits;
+  uint64_t invocations = t.workgroupSize;
+  if (t.matrix) {
+    if (!limits.multiplies(t.matrix))
+      return false;
+    invocations *= limits.subgroupSize;
+  }
+  return invocations <= limits.workgroupInvocations &&
+         t.sharedBytes <= limits.sharedBytes;
 }
 
 /// Workgroups that keep a device busy: large ones have about a hundred cores,
 /// and where there are fewer, smaller tiles cost less than idle cores do.
 static constexpr int64_t kFillingWorkgroups = 96;
 
-uint32_t Program::tilingFor(uint32_t kernel, const int64_t *symbols) const {
+uint32_t Program::tilingFor(const VariantRecord &variant,
+                            const int64_t *symbols) const {
   const Manifest &m = artifact->manifest;
-  List all = m.shaders[kernel].tilings;
+  List all = variant.tilings;
   uint32_t chosen = kNone;
   for (uint32_t i = all.first; i < all.first + all.count; ++i) {
     const TilingRecord &t = m.tilings[i];
-    if (t.workgroupSize > device->limits.workgroupInvocations ||
-        t.sharedBytes > device->limits.sharedBytes)
+    if (!hasRoomFor(t))
       continue;
-    int64_t value = 0;
     if (t.whenExpr != kNone) {
-      if (evaluate(m, t.whenExpr, symbols, value) == ExprError::None &&
-          value > 0)
+      if (isAbove0(t.whenExpr, symbols))
         return i;
       continue;
     }
     chosen = i;
-    if (evaluate(m, t.itemsExpr, symbols, value) == ExprError::None &&
-        value >= kFillingWorkgroups)
+    int64_t items;
+    if (evaluate(m, t.itemsExpr, symbols, items) == ExprError::None &&
+        items >= kFillingWorkgroups)
       break;
   }
   return chosen;
 }
 
-VkResult Program::compile(uint32_t kernel, uint32_t tiling, Pipeline &to) {
+Choice Program::choiceFor(uint32_t kernel, const int64_t *symbols) const {
+  const Manifest &m = artifact->manifest;
+  List all = m.shaders[kernel].variants;
+  uint32_t last = all.first + all.count - 1;
+  for (uint32_t i = all.first; i < last; ++i) {
+    const VariantRecord &v = m.variants[i];
+    if (v.features & ~device->limits.features)
+      continue;
+    if (v.whenExpr != kNone && !isAbove0(v.whenExpr, symbols))
+      continue;
+    if (!v.tilings.count && v.sharedBytes <= device->limits.sharedBytes)
+      return {i, kNone};
+    uint32_t tiling = tilingFor(v, symbols);
+    if (tiling != kNone)
+      return {i, tiling};
+  }
+  return {last, tilingFor(m.variants[last], symbols)};
+}
+
+VkResult Program::compile(uint32_t kernel, Choice choice, Pipeline &to) {
   const Manifest &m = artifact->manifest;
   const ShaderRecord &shader = m.shaders[kernel];
+  const VariantRecord &variant = m.variants[choice.variant];
+  uint32_t tiling = choice.tiling;
   const VolkDeviceTable &vk = device->vk;
 
   Array<VkDescriptorSetLayoutBinding> bindings;
@@ -142,8 +186,8 @@ VkResult Program::compile(uint32_t kernel, uint32_t tiling, Pipeline &to) {
     return result;
 
   VkShaderModuleCreateInfo code{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
-  code.codeSize = size_t(shader.code.count) * 4;
-  code.pCode = m.shaderWords.data + shader.code.first;
+  code.codeSize = size_t(variant.code.count) * 4;
+  code.pCode = m.shaderWords.data + variant.code.first;
   VkShaderModule module;
   if (VkResult result =
           vk.vkCreateShaderModule(device->handle, &code, nullptr, &module))
@@ -168,6 +212,9 @@ VkResult Program::compile(uint32_t kernel, uint32_t tiling, Pipeline &to) {
   info.stage.module = module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
+  if (tiling != kNone && m.tilings[tiling].matrix)
+    info.stage.flags =
+        VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
   info.layout = to.layout;
   VkResult result = vk.vkCreateComputePipelines(
       device->handle, device->pipelineCache, 1, &info, nullptr, &to.pipeline);
@@ -176,16 +223,17 @@ VkResult Program::compile(uint32_t kernel, uint32_t tiling, Pipeline &to) {
   return result;
 }
 
-VkResult Program::pipeline(uint32_t kernel, uint32_t tiling,
+VkResult Program::pipeline(uint32_t kernel, Choice choice,
                            const Pipeline *&found) {
   Lock held(lock);
   Pipeline &known =
-      pipelines[tiling == kNone ? kernel
-                                : artifact->manifest.kernels.count + tiling];
+      pipelines[choice.tiling == kNone
+                    ? choice.variant
+                    : artifact->manifest.variants.count + choice.tiling];
   found = &known;
   if (known.pipeline)
     return VK_SUCCESS;
-  VkResult result = compile(kernel, tiling, known);
+  VkResult result = compile(kernel, choice, known);
   if (result)
     destroy(known);
   return result;
@@ -282,7 +330,7 @@ Program *programOf(mapsto_artifact &artifact, Device &device) {
   if (!program && (program = create<Program>())) {
     program->device = &device;
     program->artifact = &artifact;
-    program->pipelines.resize(artifact.manifest.kernels.count +
+    program->pipelines.resize(artifact.manifest.variants.count +
                               artifact.manifest.tilings.count);
     program->next = first;
     artifact.programs = program;

@@ -26,6 +26,12 @@ struct Pipeline {
   VkPipeline pipeline = VK_NULL_HANDLE;
 };
 
+/// What a launch runs of its kernel's shader.
+struct Choice {
+  uint32_t variant;
+  uint32_t tiling; ///< kNone if the variant has none
+};
+
 class Program {
 public:
   Program() = default;
@@ -35,9 +41,8 @@ public:
 
   /// Can the device run every shader? If not, `error` says what it lacks.
   bool fits(String &error) const;
-  /// Number of the tiling that the kernel's shader takes at these sizes; kNone
-  /// if it has none.
-  uint32_t tilingFor(uint32_t kernel, const int64_t *symbols) const;
+  /// What suits the device and these sizes, of a program that fits it.
+  Choice choiceFor(uint32_t kernel, const int64_t *symbols) const;
   /// Invocations of a workgroup of the kernel.
   uint32_t workgroupSize(uint32_t kernel, uint32_t tiling) const;
   /// Copies the weights to the device unless they are there.
@@ -45,8 +50,8 @@ public:
   const Block &weights() const { return weightBlock; }
   /// Where the weights of a buffer (of kind Weights) lie in their block.
   uint64_t weightOffset(uint32_t buffer) const { return offsets[buffer]; }
-  /// Compiles the kernel's shader for a tiling (or kNone) unless that is done.
-  VkResult pipeline(uint32_t kernel, uint32_t tiling, const Pipeline *&found);
+  /// Compiles the kernel's shader unless that is done.
+  VkResult pipeline(uint32_t kernel, Choice choice, const Pipeline *&found);
   /// Keeps on disk what has been compiled since this was last called.
   void save();
 
@@ -56,12 +61,16 @@ public:
 
 private:
   friend Program *programOf(mapsto_artifact &artifact, Device &device);
-  VkResult compile(uint32_t kernel, uint32_t tiling, Pipeline &to);
+  bool isAbove0(uint32_t whenExpr, const int64_t *symbols) const;
+  bool hasRoomFor(const TilingRecord &tiling) const;
+  uint32_t tilingFor(const VariantRecord &variant,
+                     const int64_t *symbols) const;
+  VkResult compile(uint32_t kernel, Choice choice, Pipeline &to);
   VkResult upload();
   void destroy(Pipeline &pipeline);
 
   pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  Array<Pipeline> pipelines; ///< by kernel, then by tiling
+  Array<Pipeline> pipelines; ///< by variant, then by tiling
   Array<uint64_t> offsets;   ///< by buffer
   Block weightBlock;
   bool compiled = false;

@@ -73,9 +73,8 @@ private:
   // run_record.cpp
   mapsto_status record();
   mapsto_status recordSteps(uint32_t first, uint32_t count);
-  /// The tiling that its shader takes, if it has any, else kNone.
-  uint32_t tilingOf(const StepRecord &step) const {
-    return program->tilingFor(step.kernel, session->symbols.data());
+  Choice choiceOf(const StepRecord &step) const {
+    return program->choiceFor(step.kernel, session->symbols.data());
   }
   /// What a launch shares out to workgroups or invocations.
   mapsto_status itemsOf(const StepRecord &step, int64_t &items);

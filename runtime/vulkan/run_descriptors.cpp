@@ -47,7 +47,7 @@ mapsto_status Run::makeDescriptors() {
     if (StepKind(step.kind) != StepKind::Launch)
       continue;
     const Pipeline *pipeline;
-    if (VkResult r = program->pipeline(step.kernel, tilingOf(step), pipeline))
+    if (VkResult r = program->pipeline(step.kernel, choiceOf(step), pipeline))
       return fail(r, m.text(m.kernels[step.kernel].symbol));
     VkDescriptorSetAllocateInfo allocation{
         VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};

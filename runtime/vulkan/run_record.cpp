@@ -108,7 +108,7 @@ mapsto_status Run::sizeOf(const StepRecord &step, uint32_t expr, int64_t &to) {
 
 mapsto_status Run::itemsOf(const StepRecord &step, int64_t &items) {
   const Manifest &m = session->manifest();
-  uint32_t tiling = tilingOf(step);
+  uint32_t tiling = choiceOf(step).tiling;
   return sizeOf(step,
                 tiling == kNone ? m.shaders[step.kernel].itemsExpr
                                 : m.tilings[tiling].itemsExpr,
@@ -119,7 +119,7 @@ mapsto_status Run::workgroupsOf(const StepRecord &step, int64_t &groups) {
   const ShaderRecord &shader = session->manifest().shaders[step.kernel];
   if (mapsto_status status = itemsOf(step, groups))
     return status;
-  int64_t size = program->workgroupSize(step.kernel, tilingOf(step));
+  int64_t size = program->workgroupSize(step.kernel, choiceOf(step).tiling);
   if (DispatchKind(shader.dispatch) == DispatchKind::Invocations)
     groups = (groups + size - 1) / size;
   // A shader walks on where there are more items than it is given workgroups.
@@ -148,7 +148,7 @@ mapsto_status Run::recordLaunch(const StepRecord &step) {
   if (groups <= 0)
     return MAPSTO_OK;
   const Pipeline *pipeline;
-  if (VkResult r = program->pipeline(step.kernel, tilingOf(step), pipeline))
+  if (VkResult r = program->pipeline(step.kernel, choiceOf(step), pipeline))
     return fail(r, m.text(kernel.symbol));
   Array<int32_t> sizes;
   for (uint32_t expr : m.list(shader.pushes)) {

@@ -196,8 +196,9 @@ TEST(Manifest, ShadersComeBackAsWritten) {
   Manifest m;
   ASSERT_STREQ(blob.open(m), nullptr);
   ASSERT_EQ(m.shaders.size(), 3u);
-  EXPECT_EQ(m.shaders[1].code.first, 2u);
-  EXPECT_EQ(m.shaders[1].code.count, 2u);
+  ASSERT_EQ(m.shaders[1].variants.count, 1u);
+  EXPECT_EQ(m.variants[m.shaders[1].variants.first].code.first, 2u);
+  EXPECT_EQ(m.variants[m.shaders[1].variants.first].code.count, 2u);
   EXPECT_EQ(m.shaderWords[2], 0x07230203u);
   EXPECT_EQ(m.shaders[0].bindingCount, 4u);
   EXPECT_EQ(m.shaders[1].scratchExpr, kNone);
@@ -211,10 +212,12 @@ TEST(Manifest, EveryDamageOfAShaderIsNamed) {
     std::function<void(ShaderRecord *)> damage;
   };
   const Case cases[] = {
-      {"a shader lies outside the manifest",
-       [](ShaderRecord *s) { s->code.count = 7; }},
-      {"a shader lies outside the manifest",
-       [](ShaderRecord *s) { s->code.first = ~0u; }},
+      {"a shader's variants lie outside the manifest",
+       [](ShaderRecord *s) { s->variants.count = 4; }},
+      {"a shader's variants lie outside the manifest",
+       [](ShaderRecord *s) { s->variants.count = 0; }},
+      {"a shader's variants lie outside the manifest",
+       [](ShaderRecord *s) { s->variants.first = ~0u; }},
       {"a shader takes more sizes than there is room for",
        [](ShaderRecord *s) { s->pushes.count = kMaxPushes + 1; }},
       {"a list lies outside the manifest",
@@ -231,8 +234,6 @@ TEST(Manifest, EveryDamageOfAShaderIsNamed) {
        [](ShaderRecord *s) { s->bindingCount = 2; }},
       {"a shader has the wrong number of buffers",
        [](ShaderRecord *s) { s->bindingCount = 5; }},
-      {"a shader's tilings lie outside the manifest",
-       [](ShaderRecord *s) { s->tilings.count = 1; }},
   };
   for (const Case &c : cases) {
     Blob blob(serialize(test::shaderModel()));
@@ -245,6 +246,29 @@ TEST(Manifest, EveryDamageOfAShaderIsNamed) {
   Blob blob(serialize(some));
   Manifest m;
   EXPECT_STREQ(blob.open(m), "some kernels have shaders and some have not");
+}
+
+TEST(Manifest, EveryDamageOfAVariantIsNamed) {
+  struct Case {
+    const char *error;
+    std::function<void(VariantRecord *)> damage;
+  };
+  const Case cases[] = {
+      {"a shader lies outside the manifest",
+       [](VariantRecord *v) { v->code.count = 7; }},
+      {"a shader lies outside the manifest",
+       [](VariantRecord *v) { v->code.first = ~0u; }},
+      {"a shader's tilings lie outside the manifest",
+       [](VariantRecord *v) { v->tilings.count = 1; }},
+      {"a size expression does not exist",
+       [](VariantRecord *v) { v->whenExpr = kNone - 1; }},
+  };
+  for (const Case &c : cases) {
+    Blob blob(serialize(test::shaderModel()));
+    c.damage(blob.section<VariantRecord>(Section::Variants));
+    Manifest m;
+    EXPECT_STREQ(blob.open(m), c.error);
+  }
 }
 
 TEST(Manifest, RandomDamageNeverReachesTheRuntime) {

@@ -98,7 +98,7 @@ inline ManifestModel shaderModel() {
   uint32_t t = m.expr(ManifestExpr::symbol(1, "T"));
   for (const ManifestKernel &kernel : m.kernels) {
     ManifestShader shader;
-    shader.words = {0x07230203, 0x00010300};
+    shader.variants = {{{0x07230203, 0x00010300}}};
     shader.pushes = {t};
     shader.items = kernel.grid;
     shader.bindingCount = kernel.argumentCount + kernel.resultCount;

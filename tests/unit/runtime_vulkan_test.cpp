@@ -52,7 +52,8 @@ ManifestModel sumsModel() {
   k.grid = k.flops = k.bytes = n;
   m.kernels = {k};
   ManifestShader shader;
-  shader.words.assign(std::begin(test::kAddShader), std::end(test::kAddShader));
+  shader.variants = {
+      {{std::begin(test::kAddShader), std::end(test::kAddShader)}}};
   shader.pushes = {n};
   shader.items = n;
   shader.bindingCount = 3;

@@ -49,6 +49,13 @@ static void printVulkan() {
     if (l.timestampNanoseconds > 0)
       features.add(", timestamps");
     printf("  %-9s %s\n", "features", features.c_str());
+    runtime::String matrices;
+    for (uint32_t n = 0; n < l.matrixCount; ++n)
+      matrices.addf("%s%ux%ux%u", n ? ", " : "", l.matrices[n] >> 16,
+                    l.matrices[n] >> 8 & 255, l.matrices[n] & 255);
+    if (l.matrixCount)
+      printf("  %-9s %s (rows x columns x depth, f16 to f32)\n", "matrices",
+             matrices.c_str());
     if (const char *lowered = vulkan::limitsOverride())
       printf("  %-9s %s (MAPSTO_VULKAN_LIMITS)\n", "lowered", lowered);
   }

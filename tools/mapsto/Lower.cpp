@@ -125,8 +125,10 @@ static bool printShaders(Model &model, Phase phase, llvm::raw_ostream &out) {
   if (failed(shaders))
     return false;
   for (const Shader &shader : *shaders)
-    out << (phase == Phase::Glsl ? shader.text : disassembleSpirv(shader.words))
-        << "\n";
+    for (const ShaderVariant &variant : shader.variants)
+      out << (phase == Phase::Glsl ? variant.text
+                                   : disassembleSpirv(variant.words))
+          << "\n";
   return true;
 }
 
