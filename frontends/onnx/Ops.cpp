@@ -5,8 +5,14 @@ namespace mapsto::onnx {
 const OpTable &opTable() {
   static const OpTable table = [] {
     OpTable all;
+    addActivationOps(all);
+    addAlongAxisOps(all);
+    addArithmeticOps(all);
+    addFunctionOps(all);
+    addGeneratorOps(all);
     addPointwiseOps(all);
     addRecurrentOps(all);
+    addReduceOps(all);
     addShapeOps(all);
     return all;
   }();

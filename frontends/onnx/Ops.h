@@ -16,8 +16,14 @@ namespace mapsto::onnx {
 /// "com.microsoft.Attention".
 using OpTable = llvm::StringMap<Build>;
 
+void addActivationOps(OpTable &table);
+void addAlongAxisOps(OpTable &table);
+void addArithmeticOps(OpTable &table);
+void addFunctionOps(OpTable &table);
+void addGeneratorOps(OpTable &table);
 void addPointwiseOps(OpTable &table);
 void addRecurrentOps(OpTable &table);
+void addReduceOps(OpTable &table);
 void addShapeOps(OpTable &table);
 
 /// The whole table.

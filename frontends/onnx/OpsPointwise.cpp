@@ -1,6 +1,7 @@
 //===- OpsPointwise.cpp - Element by element ------------------------------===//
 
 #include "frontends/onnx/Folding.h"
+#include "frontends/onnx/Formula.h"
 #include "frontends/onnx/Ops.h"
 
 using namespace mlir;
@@ -8,23 +9,39 @@ using namespace mlir;
 namespace mapsto::onnx {
 namespace {
 
+/// Of any number.
 template <typename Op> LogicalResult unary(Node &n) {
-  mlir::Value x = n.in(0);
-  return n.result(Op::create(n.b, n.loc, x), n.type(0));
+  return n.result(apply<Op>(Term(n, n.in(0))).v, n.type(0));
 }
 
-LogicalResult clash(Node &n) {
-  return n.fail("shapes " + str(n.dims(0)) + " and " + str(n.dims(1)) +
-                    " do not broadcast",
-                "sizes of other names that are always equal: fix one with "
-                "--dim NAME=SIZE");
+/// Of floats.
+template <typename Op> LogicalResult function(Node &n) {
+  return failed(needFloats(n, 0)) ? failure() : unary<Op>(n);
 }
 
-template <typename Op> FailureOr<mlir::Value> both(Node &n) {
-  FailureOr<mlir::Value> result = binary<Op>(n.b, n.loc, n.in(0), n.in(1));
-  if (failed(result))
-    return clash(n);
-  return result;
+/// Of any number, and of those that are known.
+template <typename Op, std::optional<Dim> (*compute)(ArrayRef<Dim>)>
+LogicalResult unary(Node &n) {
+  return n.resultOr(fold({n.known(0)}, compute), n.type(0), [&] {
+    return FailureOr<mlir::Value>(apply<Op>(Term(n, n.in(0))).v);
+  });
+}
+
+/// Two tensors of one type, broadcast.
+FailureOr<std::pair<Term, Term>> both(Node &n) {
+  if (failed(needOneType(n)))
+    return failure();
+  auto operands = broadcastInputs(n);
+  if (failed(operands))
+    return failure();
+  return std::pair(Term(n, (*operands)[0]), Term(n, (*operands)[1]));
+}
+
+template <typename Op> FailureOr<mlir::Value> binary(Node &n) {
+  auto operands = both(n);
+  if (failed(operands))
+    return failure();
+  return apply<Op>(operands->first, operands->second).v;
 }
 
 using Compute = std::optional<Dim> (*)(ArrayRef<Dim>);
@@ -50,32 +67,65 @@ std::optional<Dim> divDims(ArrayRef<Dim> x) {
 
 template <typename Op, Compute compute> LogicalResult arithmetic(Node &n) {
   return n.resultOr(foldTwo(n, compute), n.type(0),
-                    [&] { return both<Op>(n); });
+                    [&] { return binary<Op>(n); });
 }
 
-/// x / y, of whole numbers towards zero (`mapsto.div` rounds down).
 LogicalResult div(Node &n) {
   return n.resultOr(
       foldTwo(n, divDims), n.type(0), [&]() -> FailureOr<mlir::Value> {
         if (isa<FloatType>(n.type(0)))
-          return both<DivOp>(n);
-        auto operands = broadcastTogether(n.b, n.loc, n.in(0), n.in(1));
+          return binary<DivOp>(n);
+        auto operands = both(n);
         if (failed(operands))
-          return clash(n);
-        auto [x, y] = *operands;
-        auto sign = [&](mlir::Value v) {
-          return SignOp::create(n.b, n.loc, v);
-        };
-        mlir::Value magnitude =
-            DivOp::create(n.b, n.loc, AbsOp::create(n.b, n.loc, x),
-                          AbsOp::create(n.b, n.loc, y));
-        return mlir::Value(
-            MulOp::create(n.b, n.loc, magnitude,
-                          MulOp::create(n.b, n.loc, sign(x), sign(y))));
+          return failure();
+        return divideTowardsZero(operands->first, operands->second).v;
       });
 }
 
-template <ComparePredicate predicate> LogicalResult compare(Node &n) {
+std::optional<Dim> negDims(ArrayRef<Dim> x) { return Dim(0) - x[0]; }
+std::optional<Dim> absDims(ArrayRef<Dim> x) {
+  auto number = x[0].constant();
+  return number ? std::optional<Dim>(Dim(*number < 0 ? -*number : *number))
+                : std::nullopt;
+}
+std::optional<Dim> signDims(ArrayRef<Dim> x) {
+  auto number = x[0].constant();
+  return number ? std::optional<Dim>(Dim((*number > 0) - (*number < 0)))
+                : std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Truth
+//===----------------------------------------------------------------------===//
+
+std::optional<Dim> notDims(ArrayRef<Dim> x) {
+  auto truth = x[0].constant();
+  return truth ? std::optional<Dim>(Dim(*truth == 0)) : std::nullopt;
+}
+std::optional<Dim> andDims(ArrayRef<Dim> x) {
+  auto a = x[0].constant(), b = x[1].constant();
+  return a && b ? std::optional<Dim>(Dim(*a && *b)) : std::nullopt;
+}
+std::optional<Dim> orDims(ArrayRef<Dim> x) {
+  auto a = x[0].constant(), b = x[1].constant();
+  return a && b ? std::optional<Dim>(Dim(*a || *b)) : std::nullopt;
+}
+std::optional<Dim> xorDims(ArrayRef<Dim> x) {
+  auto a = x[0].constant(), b = x[1].constant();
+  return a && b ? std::optional<Dim>(Dim(!*a != !*b)) : std::nullopt;
+}
+
+template <typename Op, Compute compute> LogicalResult logical(Node &n) {
+  for (size_t i = 0; i < n.numInputs(); ++i)
+    if (!n.type(i) || !n.type(i).isInteger(1))
+      return n.fail("it is of booleans, and input " + Twine(i) + " is not");
+  if constexpr (std::is_same_v<Op, NotOp>)
+    return unary<Op, compute>(n);
+  else
+    return arithmetic<Op, compute>(n);
+}
+
+template <ComparePredicate predicate> LogicalResult comparison(Node &n) {
   auto holds = [](ArrayRef<Dim> x) -> std::optional<Dim> {
     auto difference = (x[0] - x[1]).constant();
     if (!difference)
@@ -97,11 +147,10 @@ template <ComparePredicate predicate> LogicalResult compare(Node &n) {
   };
   return n.resultOr(
       foldTwo(n, holds), n.b.getI1Type(), [&]() -> FailureOr<mlir::Value> {
-        auto x = broadcastTogether(n.b, n.loc, n.in(0), n.in(1));
-        if (failed(x))
-          return clash(n);
-        return mlir::Value(
-            CompareOp::create(n.b, n.loc, predicate, x->first, x->second));
+        auto operands = both(n);
+        if (failed(operands))
+          return failure();
+        return compare(predicate, operands->first, operands->second).v;
       });
 }
 
@@ -114,75 +163,90 @@ LogicalResult where(Node &n) {
   return n.resultOr(
       fold({n.known(0), n.known(1), n.known(2)}, choose), n.type(1),
       [&]() -> FailureOr<mlir::Value> {
-        FailureOr<Dims> dims = broadcastDims(n.dims(0), n.dims(1));
-        if (succeeded(dims))
-          dims = broadcastDims(*dims, n.dims(2));
-        if (failed(dims))
-          return n.fail("shapes " + str(n.dims(0)) + ", " + str(n.dims(1)) +
-                        " and " + str(n.dims(2)) + " do not broadcast");
-        auto fit = [&](size_t i) {
-          return broadcastTo(n.b, n.loc, n.in(i), *dims);
-        };
-        return mlir::Value(
-            SelectOp::create(n.b, n.loc, fit(0), fit(1), fit(2)));
+        if (n.type(1) != n.type(2) || !n.type(0).isInteger(1))
+          return n.fail("it chooses by booleans between two of one type");
+        auto operands = broadcastInputs(n);
+        if (failed(operands))
+          return failure();
+        ArrayRef<mlir::Value> v = *operands;
+        return mlir::Value(SelectOp::create(n.b, n.loc, v[0], v[1], v[2]));
       });
 }
 
-LogicalResult relu(Node &n) {
-  mlir::Value x = n.in(0);
-  return n.result(
-      MaxOp::create(n.b, n.loc, x, splat(n.b, n.loc, 0, x.getType())),
-      n.type(0));
+/// The known numbers under another type that holds them all.
+std::optional<Known> keptBy(Type type, const Known *known) {
+  if (!known || !isa<IntegerType>(type))
+    return std::nullopt;
+  unsigned bits = type.getIntOrFloatBitWidth();
+  Known kept = *known;
+  for (Dim &element : kept.elements) {
+    std::optional<int64_t> number = element.constant();
+    if (number && type.isInteger(1))
+      element = Dim(*number != 0);
+    else if (bits < 32 && !number)
+      return std::nullopt;
+    else if (number && (type.isUnsignedInteger()
+                            ? *number < 0 || (bits < 64 && *number >> bits)
+                            : !llvm::isIntN(bits, *number)))
+      return std::nullopt;
+  }
+  return kept;
+}
+
+LogicalResult castInto(Node &n, Type type) {
+  n.ignore("saturate");   // decide on elements of 8 bits alone
+  n.ignore("round_mode"); //
+  return n.resultOr(keptBy(type, n.known(0)), type, [&] {
+    return FailureOr<mlir::Value>(
+        convert(n.b, n.loc, n.in(0), n.type(0), type));
+  });
 }
 
 LogicalResult castTo(Node &n) {
   int64_t to = n.attr("to", 0);
-  n.ignore("saturate"); // decides on float8 alone
   Type type = typeOf(n.b.getContext(), int32_t(to));
   if (!type)
     return n.fail("casts to " + nameOf(int32_t(to)) + " are not supported");
-  if (const Known *known = n.known(0); known && isa<IntegerType>(type) &&
-                                       !type.isInteger(1) &&
-                                       type.getIntOrFloatBitWidth() >= 32)
-    return n.resultOr(*known, type, [&] {
-      return FailureOr<mlir::Value>(
-          convert(n.b, n.loc, n.in(0), n.type(0), type));
-    });
-  return n.result(convert(n.b, n.loc, n.in(0), n.type(0), type), type);
+  return castInto(n, type);
 }
+
+LogicalResult castLike(Node &n) { return castInto(n, n.type(1)); }
 
 } // namespace
 
 void addPointwiseOps(OpTable &table) {
-  table["Abs"] = unary<AbsOp>;
+  table["Abs"] = unary<AbsOp, absDims>;
   table["Add"] = arithmetic<AddOp, addDims>;
-  table["Atan"] = unary<AtanOp>;
+  table["And"] = logical<AndOp, andDims>;
+  table["Atan"] = function<AtanOp>;
   table["Cast"] = castTo;
-  table["Ceil"] = unary<CeilOp>;
-  table["Cos"] = unary<CosOp>;
+  table["CastLike"] = castLike;
+  table["Ceil"] = function<CeilOp>;
+  table["Cos"] = function<CosOp>;
   table["Div"] = div;
-  table["Equal"] = compare<ComparePredicate::eq>;
-  table["Erf"] = unary<ErfOp>;
-  table["Exp"] = unary<ExpOp>;
-  table["Floor"] = unary<FloorOp>;
-  table["Greater"] = compare<ComparePredicate::gt>;
-  table["GreaterOrEqual"] = compare<ComparePredicate::ge>;
-  table["Less"] = compare<ComparePredicate::lt>;
-  table["LessOrEqual"] = compare<ComparePredicate::le>;
-  table["Log"] = unary<LogOp>;
+  table["Equal"] = comparison<ComparePredicate::eq>;
+  table["Erf"] = function<ErfOp>;
+  table["Exp"] = function<ExpOp>;
+  table["Floor"] = function<FloorOp>;
+  table["Greater"] = comparison<ComparePredicate::gt>;
+  table["GreaterOrEqual"] = comparison<ComparePredicate::ge>;
+  table["Less"] = comparison<ComparePredicate::lt>;
+  table["LessOrEqual"] = comparison<ComparePredicate::le>;
+  table["Log"] = function<LogOp>;
   table["Mul"] = arithmetic<MulOp, mulDims>;
-  table["Neg"] = unary<NegOp>;
-  table["Not"] = unary<NotOp>;
-  table["Relu"] = relu;
-  table["Round"] = unary<RoundOp>;
-  table["Sigmoid"] = unary<SigmoidOp>;
-  table["Sign"] = unary<SignOp>;
-  table["Sin"] = unary<SinOp>;
-  table["Sqrt"] = unary<SqrtOp>;
+  table["Neg"] = unary<NegOp, negDims>;
+  table["Not"] = logical<NotOp, notDims>;
+  table["Or"] = logical<OrOp, orDims>;
+  table["Round"] = function<RoundOp>;
+  table["Sigmoid"] = function<SigmoidOp>;
+  table["Sign"] = unary<SignOp, signDims>;
+  table["Sin"] = function<SinOp>;
+  table["Sqrt"] = function<SqrtOp>;
   table["Sub"] = arithmetic<SubOp, subDims>;
-  table["Tan"] = unary<TanOp>;
-  table["Tanh"] = unary<TanhOp>;
+  table["Tan"] = function<TanOp>;
+  table["Tanh"] = function<TanhOp>;
   table["Where"] = where;
+  table["Xor"] = logical<XorOp, xorDims>;
 }
 
 } // namespace mapsto::onnx

@@ -1,0 +1,78 @@
+#include "frontends/onnx/Formula.h"
+
+using namespace mlir;
+
+namespace mapsto::onnx {
+
+Term divideTowardsZero(const Term &x, const Term &y) {
+  Term down = x / y;
+  Term inexact = x % y != 0;
+  Term negative = apply<XorOp>(x < 0, y < 0);
+  return select(inexact & negative, down + 1, down);
+}
+
+Term sizeAs(const Term &like, const Dim &size) {
+  if (auto number = size.constant())
+    return like(double(*number));
+  OpBuilder &b = *like.b;
+  mlir::Value scalar = SizeOp::create(
+      b, like.loc, RankedTensorType::get({}, b.getI64Type()), size.str());
+  scalar = cast(b, like.loc, scalar, elementTypeOf(like.v));
+  return {like, broadcastTo(b, like.loc, scalar, dimsOf(like.v))};
+}
+
+Type widened(Type type) {
+  Builder b(type.getContext());
+  if (type.isF16() || type.isBF16())
+    return b.getF32Type();
+  return isa<FloatType>(type) ? type : b.getF64Type();
+}
+
+Term wide(Node &n, size_t i) {
+  return {n, cast(n.b, n.loc, n.in(i), widened(n.type(i)))};
+}
+
+LogicalResult give(Node &n, llvm::function_ref<Term(Term)> formula) {
+  if (failed(needFloats(n, 0)))
+    return failure();
+  return n.result(cast(n.b, n.loc, formula(wide(n, 0)).v, n.type(0)));
+}
+
+static std::string nameOf(Type type) {
+  return type ? onnx::nameOf(dataTypeOf(type)) : "nothing";
+}
+
+LogicalResult needFloats(Node &n, size_t i) {
+  if (isa_and_nonnull<FloatType>(n.type(i)))
+    return success();
+  return n.fail("its input " + Twine(i) + " is of " + nameOf(n.type(i)) +
+                ", and must be of floats");
+}
+
+LogicalResult needOneType(Node &n) {
+  for (size_t i = 1; i < n.numInputs(); ++i)
+    if (n.type(i) != n.type(0))
+      return n.fail("its inputs are of " + nameOf(n.type(0)) + " and " +
+                    nameOf(n.type(i)) + ", and must be of one type");
+  return success();
+}
+
+FailureOr<SmallVector<mlir::Value>> broadcastInputs(Node &n) {
+  FailureOr<Dims> dims = n.dims(0);
+  for (size_t i = 1; i < n.numInputs() && succeeded(dims); ++i)
+    dims = broadcastDims(*dims, n.dims(i));
+  if (failed(dims)) {
+    std::string shapes = str(n.dims(0));
+    for (size_t i = 1; i < n.numInputs(); ++i)
+      shapes += (i + 1 == n.numInputs() ? " and " : ", ") + str(n.dims(i));
+    return n.fail("shapes " + shapes + " do not broadcast",
+                  "sizes of other names that are always equal: fix one with "
+                  "--dim NAME=SIZE");
+  }
+  SmallVector<mlir::Value> operands;
+  for (size_t i = 0; i < n.numInputs(); ++i)
+    operands.push_back(broadcastTo(n.b, n.loc, n.in(i), *dims));
+  return operands;
+}
+
+} // namespace mapsto::onnx

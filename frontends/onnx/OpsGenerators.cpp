@@ -1,0 +1,132 @@
+//===- OpsGenerators.cpp - Tensors made of numbers ------------------------===//
+
+#include "frontends/onnx/Formula.h"
+#include "frontends/onnx/Ops.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace mapsto::onnx {
+namespace {
+
+/// Ranges of at most as many numbers are known; longer ones are counted when
+/// the model runs.
+constexpr int64_t kMostListed = 4096;
+
+/// 0, 1, 2, ... to before `size`.
+Term count(Node &n, const Dim &size, Type type) {
+  return {n, IotaOp::create(n.b, n.loc, tensorOf(Dims{size}, type), 0)};
+}
+
+/// start + i * delta to before the limit; the three are scalars of type `in`.
+LogicalResult giveRange(Node &n, const Dim &size) {
+  Type type = n.type(0), in = widened(type);
+  if (isa<IntegerType>(type))
+    in = carrierOf(type);
+  auto spread = [&](size_t i) -> Term {
+    mlir::Value number = reshape(n.b, n.loc, n.in(i), {});
+    return {n, broadcastTo(n.b, n.loc, cast(n.b, n.loc, number, in), {size})};
+  };
+  Term numbers = count(n, size, in) * spread(2) + spread(0);
+  return n.result(cast(n.b, n.loc, numbers.v, carrierOf(type)), type);
+}
+
+LogicalResult rangeOfFloats(Node &n) {
+  double numbers[3];
+  for (size_t i = 0; i < 3; ++i) {
+    FailureOr<SmallVector<double>> given = n.floats(i);
+    if (failed(given))
+      return failure();
+    numbers[i] = (*given)[0];
+  }
+  double size = std::ceil((numbers[1] - numbers[0]) / numbers[2]);
+  if (!(std::abs(size) < 0x1p31))
+    return n.fail("from " + std::to_string(numbers[0]) + " to " +
+                  std::to_string(numbers[1]) + " by " +
+                  std::to_string(numbers[2]) + " is no range");
+  return giveRange(n, Dim(std::max<int64_t>(int64_t(size), 0)));
+}
+
+/// How many numbers; one that turns out negative is refused at the call.
+FailureOr<Dim> sizeOfRange(Node &n, const Dim &start, const Dim &limit,
+                           const Dim &delta) {
+  std::optional<int64_t> step = delta.constant();
+  if (!step || *step == 0)
+    return n.fail("its step is " + delta.str() +
+                  ", and must be a number that is not 0");
+  Dim length = *step > 0 ? limit - start : start - limit;
+  Dim size = Dim::ceilDiv(length, Dim(*step > 0 ? *step : -*step));
+  if (std::optional<int64_t> number = size.constant())
+    return Dim(std::max<int64_t>(*number, 0));
+  return size;
+}
+
+LogicalResult range(Node &n) {
+  if (failed(needOneType(n)))
+    return failure();
+  for (size_t i = 0; i < 3; ++i)
+    if (!n.has(i) || numElements(n.dims(i)) != Dim(1))
+      return n.fail("its inputs must be three scalars");
+  if (isa<FloatType>(n.type(0)))
+    return rangeOfFloats(n);
+  Dim numbers[3];
+  for (size_t i = 0; i < 3; ++i) {
+    FailureOr<SmallVector<Dim>> given = n.sizes(i);
+    if (failed(given))
+      return failure();
+    numbers[i] = (*given)[0];
+  }
+  FailureOr<Dim> size = sizeOfRange(n, numbers[0], numbers[1], numbers[2]);
+  if (failed(size))
+    return failure();
+  std::optional<int64_t> length = size->constant();
+  if (!length || *length > kMostListed)
+    return giveRange(n, *size);
+  SmallVector<Dim> list;
+  for (int64_t i = 0; i < *length; ++i)
+    list.push_back(numbers[0] + numbers[2] * Dim(i));
+  return n.result(Known::list(list), n.type(0));
+}
+
+/// A window of cosines of the angle 2πi / size: c0 - c1 cos + c2 cos of twice
+/// the angle. One that is not periodic ends where it began.
+LogicalResult window(Node &n, double c0, double c1, double c2) {
+  FailureOr<SmallVector<Dim>> given = n.sizes(0);
+  if (failed(given))
+    return failure();
+  if (given->size() != 1)
+    return n.fail("its size is not one number");
+  Dim size = (*given)[0];
+  if (size.constant().value_or(0) < 0)
+    return n.fail("its size is " + size.str());
+  bool periodic = n.attr("periodic", 1) != 0;
+  int64_t to = n.attr("output_datatype", TensorProto::FLOAT);
+  Type type = typeOf(n.b.getContext(), int32_t(to));
+  if (!type)
+    return n.fail("windows of " + nameOf(int32_t(to)) + " are not supported");
+  Term place = count(n, size, n.b.getF64Type());
+  Term angle =
+      place * (2 * M_PI) / sizeAs(place, periodic ? size : size - Dim(1));
+  Term result = c0 - c1 * cos(angle);
+  if (c2 != 0)
+    result = result + c2 * cos(2 * angle);
+  return n.result(cast(n.b, n.loc, result.v, carrierOf(type)), type);
+}
+
+LogicalResult hannWindow(Node &n) { return window(n, 0.5, 0.5, 0); }
+LogicalResult hammingWindow(Node &n) {
+  return window(n, 25.0 / 46, 21.0 / 46, 0);
+}
+LogicalResult blackmanWindow(Node &n) { return window(n, 0.42, 0.5, 0.08); }
+
+} // namespace
+
+void addGeneratorOps(OpTable &table) {
+  table["BlackmanWindow"] = blackmanWindow;
+  table["HammingWindow"] = hammingWindow;
+  table["HannWindow"] = hannWindow;
+  table["Range"] = range;
+}
+
+} // namespace mapsto::onnx
