@@ -10,6 +10,7 @@ const OpTable &opTable() {
     addArithmeticOps(all);
     addFunctionOps(all);
     addGeneratorOps(all);
+    addLossOps(all);
     addPointwiseOps(all);
     addRecurrentOps(all);
     addReduceOps(all);

@@ -21,6 +21,7 @@ void addAlongAxisOps(OpTable &table);
 void addArithmeticOps(OpTable &table);
 void addFunctionOps(OpTable &table);
 void addGeneratorOps(OpTable &table);
+void addLossOps(OpTable &table);
 void addPointwiseOps(OpTable &table);
 void addRecurrentOps(OpTable &table);
 void addReduceOps(OpTable &table);
