@@ -405,10 +405,18 @@ void Importer::importNode(const NodeProto &node) {
   }
   if (poisoned)
     return poison();
+  if (!takesSequences(node.op_type()))
+    for (Value *input : inputs)
+      if (input->list || input->none) {
+        report(node, "its input `" + Twine(input->name) + "` is a " +
+                         (input->none ? "missing optional" : "sequence") +
+                         ", and it takes tensors");
+        return poison();
+      }
   Node context(*this, node, std::move(inputs));
-  size_t before = errors.size();
+  Mark before = mark();
   if (failed(build(context))) {
-    if (errors.size() == before)
+    if (mark() == before)
       report(node, "it is not supported as it stands here");
     return poison();
   }
@@ -419,7 +427,8 @@ void Importer::importNode(const NodeProto &node) {
       continue;
     Value &value = scope->values[node.output(i)];
     bool given =
-        size_t(i) < context.outputs.size() && context.outputs[size_t(i)];
+        size_t(i) < context.outputs.size() &&
+        (context.outputs[size_t(i)] || context.outputs[size_t(i)].none);
     if (given)
       value = std::move(context.outputs[size_t(i)]);
     else
@@ -499,12 +508,18 @@ void Importer::importOutputs(const GraphProto &graph) {
   SmallVector<DictionaryAttr> attributes;
   for (const ValueInfoProto &output : graph.output()) {
     Value *value = scope->find(output.name());
-    if (!value || (!*value && !value->poisoned)) {
+    if (!value || (!*value && !value->poisoned && !value->none)) {
       fail("nothing makes the model's output `" + Twine(output.name()) + "`");
       continue;
     }
     if (value->poisoned)
       continue;
+    if (value->list || value->none) {
+      fail("output `" + Twine(output.name()) +
+               "` is a sequence or an optional: only tensors are supported",
+           "ConcatFromSequence makes a tensor of a sequence");
+      continue;
+    }
     mlir::Value tensor = materialise(*value);
     if (!tensor)
       continue;

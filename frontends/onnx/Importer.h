@@ -70,6 +70,18 @@ public:
   /// Reports `message` at the node (and what to do about it).
   void report(const NodeProto &node, const llvm::Twine &message,
               const llvm::Twine &hint = "");
+  /// What was reported so far; `rollBack` takes back what was since.
+  struct Mark {
+    size_t errors;
+    std::map<std::string, std::pair<int64_t, std::string>> unknown;
+
+    bool operator==(const Mark &) const = default;
+  };
+  Mark mark() const { return {errors.size(), unknown}; }
+  void rollBack(const Mark &mark) {
+    errors.resize(mark.errors);
+    unknown = mark.unknown;
+  }
   /// "node `/encoder/MatMul_3` (MatMul, opset 13)"
   std::string describe(const NodeProto &node);
 

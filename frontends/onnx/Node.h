@@ -125,6 +125,9 @@ mlir::Value convert(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor,
 
 using Build = LogicalResult (*)(Node &);
 
+/// Whether an op's inputs may be sequences and optionals.
+bool takesSequences(llvm::StringRef op);
+
 /// The builder of an op; null where there is none.
 Build findBuilder(llvm::StringRef domain, llvm::StringRef op);
 

@@ -8,12 +8,16 @@ const OpTable &opTable() {
     addActivationOps(all);
     addAlongAxisOps(all);
     addArithmeticOps(all);
+    addControlOps(all);
     addFunctionOps(all);
     addGeneratorOps(all);
     addLossOps(all);
+    addLoopOps(all);
     addPointwiseOps(all);
     addRecurrentOps(all);
     addReduceOps(all);
+    addScanOps(all);
+    addSequenceOps(all);
     addShapeOps(all);
     return all;
   }();

@@ -19,12 +19,16 @@ using OpTable = llvm::StringMap<Build>;
 void addActivationOps(OpTable &table);
 void addAlongAxisOps(OpTable &table);
 void addArithmeticOps(OpTable &table);
+void addControlOps(OpTable &table);
 void addFunctionOps(OpTable &table);
 void addGeneratorOps(OpTable &table);
 void addLossOps(OpTable &table);
+void addLoopOps(OpTable &table);
 void addPointwiseOps(OpTable &table);
 void addRecurrentOps(OpTable &table);
 void addReduceOps(OpTable &table);
+void addScanOps(OpTable &table);
+void addSequenceOps(OpTable &table);
 void addShapeOps(OpTable &table);
 
 /// The whole table.

@@ -9,8 +9,10 @@
 
 #include "mlir/IR/Value.h"
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mapsto::onnx {
 
@@ -31,7 +33,8 @@ struct Known {
 };
 
 /// A value is one of: a tensor of the module, elements from the file, known
-/// numbers; the last two become the first when a tensor of them is asked for.
+/// numbers, a sequence of values; the two in the middle become the first when a
+/// tensor of them is asked for.
 ///
 /// Unsigned and 16-bit integers are computed with in wider signless ones (see
 /// `carrierOf`); `type` is what ONNX says.
@@ -42,7 +45,10 @@ struct Value {
   std::optional<Known> known;
   /// The value that an input will have, should a shape depend on it.
   std::optional<TensorData> given;
+  /// The values of a sequence of known length; `type` is theirs.
+  std::shared_ptr<const std::vector<Value>> list;
   std::string name;
+  bool none = false;     ///< an optional that holds nothing
   bool poisoned = false; ///< what makes it was reported already
 
   explicit operator bool() const { return bool(type); }
