@@ -2,6 +2,7 @@
 #include "compiler/pipeline.h"
 #include "frontends/language/Language.h"
 #include "frontends/onnx/Onnx.h"
+#include "tools/mapsto/Carry.h"
 #include "tools/mapsto/Quantize.h"
 #include "tools/mapsto/Weights.h"
 
@@ -258,8 +259,14 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
   if (!model->diagnostics.all().empty()) // warnings
     model->diagnostics.print();
 
+  std::string error;
+  if (!carryStates(*model, arguments, error)) {
+    fail(error);
+    return nullptr;
+  }
+
   model->options = "-O" + std::to_string(model->optLevel);
-  for (const char *option : {"--model", "--arg", "--set", "--dim"})
+  for (const char *option : {"--model", "--arg", "--set", "--carry", "--dim"})
     for (const std::string &value : arguments.all(option))
       if (fixDims || llvm::StringRef(option) != "--dim")
         model->options += std::string(" ") + option + " " + value;

@@ -77,6 +77,9 @@ constexpr OptionInfo kOptions[] = {
     {"--set", OfModels, Takes::Value, "NAME=VALUE",
      "the value of an ONNX model's input, if a shape depends on it: k=3  "
      "k.npy  k.pb"},
+    {"--carry", OfModels, Takes::Value, "OUTPUT=INPUT",
+     "keep an output as a state, which is that input of the next run (zeros at "
+     "first)"},
     {"--dim", Compile, Takes::Value, "NAME=SIZE",
      "compile for one size of a symbolic dimension: T=128"},
     {"--dim", Inspect | Verify, Takes::Value, "NAME=SIZE",

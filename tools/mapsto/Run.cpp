@@ -108,7 +108,7 @@ int runModel(const Arguments &arguments, std::string name,
 int runTestData(const Arguments &arguments) {
   const std::string &file = arguments.files[0];
   for (const char *option : {"--input", "--output", "--expect", "--state",
-                             "--save-state", "--bench", "--profile"})
+                             "--save-state", "--carry", "--bench", "--profile"})
     if (arguments.has(option))
       return fail(std::string(option) +
                   " is not for runs on --test-data, which has all inputs and "
