@@ -74,8 +74,9 @@ std::optional<double> uniformValue(Value x) {
     return value.convertToDouble();
   }
   APInt value = literal.getSplatValue<APInt>();
-  return literal.getElementType().isInteger(1) ? value.getZExtValue()
-                                               : value.getSExtValue();
+  return isZeroExtended(literal.getElementType())
+             ? static_cast<double>(value.getZExtValue())
+             : static_cast<double>(value.getSExtValue());
 }
 
 //===----------------------------------------------------------------------===//

@@ -184,8 +184,13 @@ LogicalResult foldTransposeIntoMatmul(MatmulOp op, PatternRewriter &rewriter) {
 bool isExact(Type from, Type to) {
   unsigned fromBits = from.getIntOrFloatBitWidth();
   unsigned toBits = to.getIntOrFloatBitWidth();
-  if (to.isInteger())
-    return from.isInteger() && toBits >= fromBits && toBits > 1;
+  if (to.isInteger()) {
+    // One more bit than an unsigned integer has; a sign has no place in one.
+    bool fits = from.isUnsignedInteger() == to.isUnsignedInteger()
+                    ? toBits >= fromBits
+                    : toBits > fromBits && !to.isUnsignedInteger();
+    return from.isInteger() && fits && toBits > 1;
+  }
   auto toFloat = cast<FloatType>(to);
   if (from.isInteger())
     return toFloat.getFPMantissaWidth() >= fromBits;

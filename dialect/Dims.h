@@ -110,6 +110,10 @@ Dim numElements(llvm::ArrayRef<Dim> dims);
 /// "[B, T, 16]", as a person writes a shape.
 std::string str(llvm::ArrayRef<Dim> dims);
 mlir::Type elementTypeOf(mlir::Value value);
+/// Whether an element's bits widen by zeros: of a boolean, an unsigned integer.
+inline bool isZeroExtended(mlir::Type elementType) {
+  return elementType.isInteger(1) || elementType.isUnsignedInteger();
+}
 
 } // namespace mapsto
 

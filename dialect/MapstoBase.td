@@ -103,6 +103,11 @@ def Mapsto_KernelKindAttr : Mapsto_EnumAttr<Mapsto_KernelKind, "kernel_kind">;
 def Mapsto_Tensor : Type<CPred<"::mapsto::hasSizes($_self)">,
     "a tensor whose sizes are known (constants, or named by #mapsto.dims)",
     "::mlir::RankedTensorType">;
+// Unsigned integers are only kept: they are cast to be computed with.
+def Mapsto_NumberTensor : Type<And<[Mapsto_Tensor.predicate,
+    CPred<"!::llvm::cast<::mlir::RankedTensorType>($_self).getElementType().isUnsignedInteger()">]>,
+    "a tensor whose sizes are known (constants, or named by #mapsto.dims), not of unsigned integers: cast those to be computed with",
+    "::mlir::RankedTensorType">;
 def Mapsto_FloatTensor : RankedTensorOf<[AnyFloat]>;
 def Mapsto_IntTensor : RankedTensorOf<[AnySignlessInteger]>;
 def Mapsto_BoolTensor : RankedTensorOf<[I1]>;

@@ -68,7 +68,7 @@ def Mapsto_SizeOp : Mapsto_Op<"size", [Pure]> {
 def Mapsto_IotaOp : Mapsto_Op<"iota", [Pure]> {
   let summary = "Counts 0, 1, 2, ... along an axis";
   let arguments = (ins I64Attr:$axis);
-  let results = (outs Mapsto_Tensor:$result);
+  let results = (outs Mapsto_NumberTensor:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
@@ -96,9 +96,9 @@ class Mapsto_Unary<string mnemonic, string text, Type type = Mapsto_FloatTensor>
   let hasFolder = 1;
 }
 
-def Mapsto_NegOp : Mapsto_Unary<"neg", "-x", Mapsto_Tensor>;
-def Mapsto_AbsOp : Mapsto_Unary<"abs", "|x|", Mapsto_Tensor>;
-def Mapsto_SignOp : Mapsto_Unary<"sign", "-1, 0 or 1 (NaN for NaN)", Mapsto_Tensor>;
+def Mapsto_NegOp : Mapsto_Unary<"neg", "-x", Mapsto_NumberTensor>;
+def Mapsto_AbsOp : Mapsto_Unary<"abs", "|x|", Mapsto_NumberTensor>;
+def Mapsto_SignOp : Mapsto_Unary<"sign", "-1, 0 or 1 (NaN for NaN)", Mapsto_NumberTensor>;
 def Mapsto_NotOp : Mapsto_Unary<"not", "logical negation", Mapsto_BoolTensor>;
 def Mapsto_ExpOp : Mapsto_Unary<"exp", "e to the power x">;
 def Mapsto_Expm1Op : Mapsto_Unary<"expm1", "exp(x) - 1, exact near 0">;
@@ -123,7 +123,7 @@ def Mapsto_IsNanOp : Mapsto_Pointwise<"isnan"> {
   let assemblyFormat = "$x attr-dict `:` type($x)";
 }
 
-class Mapsto_Binary<string mnemonic, string text, list<Trait> traits = [], Type type = Mapsto_Tensor>
+class Mapsto_Binary<string mnemonic, string text, list<Trait> traits = [], Type type = Mapsto_NumberTensor>
     : Mapsto_Pointwise<mnemonic, traits # [SameTypeOperands]> {
   let summary = text;
   let arguments = (ins type:$lhs, type:$rhs);
@@ -153,7 +153,7 @@ def Mapsto_XorOp : Mapsto_Binary<"xor", "exactly one", [Commutative], Mapsto_Boo
 
 def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameTypeOperands]> {
   let summary = "A comparison, element by element";
-  let arguments = (ins Mapsto_ComparePredicateAttr:$predicate, Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs);
+  let arguments = (ins Mapsto_ComparePredicateAttr:$predicate, Mapsto_NumberTensor:$lhs, Mapsto_NumberTensor:$rhs);
   let results = (outs Mapsto_BoolTensor:$result);
   let assemblyFormat = "`` $predicate $lhs `,` $rhs attr-dict `:` type($lhs)";
   let hasFolder = 1;
@@ -170,6 +170,14 @@ def Mapsto_SelectOp : Mapsto_Pointwise<"select", [AllTypesMatch<["x", "y"]>]> {
 
 def Mapsto_CastOp : Mapsto_Op<"cast", [Pure, Elementwise, SameOperandsAndResultShape]> {
   let summary = "The same values in another element type; floats go to integers towards zero";
+  let description = [{
+    Integers that do not fit wrap. Unsigned integers (`ui8` to `ui64`) are how
+    tensors are kept, not computed with: this op and those that only move
+    elements are all that takes them.
+    ```mlir
+    %wide = mapsto.cast %pixels : tensor<28x28xui8> to tensor<28x28xi32>
+    ```
+  }];
   let arguments = (ins Mapsto_Tensor:$x);
   let results = (outs Mapsto_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `to` type($result)";
@@ -248,15 +256,15 @@ def Mapsto_PadOp : Mapsto_InferredOp<"pad"> {
 
 def Mapsto_ReduceOp : Mapsto_InferredOp<"reduce"> {
   let summary = "Axes combined away; of no elements: 0, 1, -inf, +inf, false, true";
-  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, DenseI64ArrayAttr:$axes);
-  let results = (outs Mapsto_Tensor:$result);
+  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_NumberTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Mapsto_NumberTensor:$result);
   let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 
 def Mapsto_ArgReduceOp : Mapsto_InferredOp<"arg_reduce"> {
   let summary = "Index of the first largest (max) or smallest (min) element along an axis; NaN wins";
-  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, I64Attr:$axis);
+  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_NumberTensor:$x, I64Attr:$axis);
   let results = (outs Mapsto_IntTensor:$result);
   let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
@@ -269,16 +277,16 @@ def Mapsto_SoftmaxOp : Mapsto_InferredOp<"softmax"> {
 
 def Mapsto_CumulativeOp : Mapsto_InferredOp<"cumulative"> {
   let summary = "Running sum, product, max or min along an axis";
-  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_Tensor:$x, I64Attr:$axis,
+  let arguments = (ins Mapsto_ReduceKindAttr:$kind, Mapsto_NumberTensor:$x, I64Attr:$axis,
                        UnitAttr:$exclusive, UnitAttr:$reverse);
-  let results = (outs Mapsto_Tensor:$result);
+  let results = (outs Mapsto_NumberTensor:$result);
   let assemblyFormat = "`` $kind $x attr-dict `:` functional-type(operands, results)";
 }
 
 def Mapsto_TopKOp : Mapsto_InferredOp<"topk"> {
   let summary = "The k largest (or smallest) along the last axis, best first, with their indices; ties by index";
-  let arguments = (ins Mapsto_Tensor:$x, I64Attr:$k, UnitAttr:$smallest);
-  let results = (outs Mapsto_Tensor:$values, Mapsto_IntTensor:$indices);
+  let arguments = (ins Mapsto_NumberTensor:$x, I64Attr:$k, UnitAttr:$smallest);
+  let results = (outs Mapsto_NumberTensor:$values, Mapsto_IntTensor:$indices);
 }
 
 //===----------------------------------------------------------------------===//
@@ -300,9 +308,9 @@ def Mapsto_TakeAlongOp : Mapsto_InferredOp<"take_along"> {
 
 def Mapsto_ScatterOp : Mapsto_InferredOp<"scatter"> {
   let summary = "x with updates[.., i, ..] combined into [.., indices[.., i, ..], ..]";
-  let arguments = (ins Mapsto_ScatterKindAttr:$kind, Mapsto_Tensor:$x, Mapsto_IntTensor:$indices,
-                       Mapsto_Tensor:$updates, I64Attr:$axis);
-  let results = (outs Mapsto_Tensor:$result);
+  let arguments = (ins Mapsto_ScatterKindAttr:$kind, Mapsto_NumberTensor:$x, Mapsto_IntTensor:$indices,
+                       Mapsto_NumberTensor:$updates, I64Attr:$axis);
+  let results = (outs Mapsto_NumberTensor:$result);
   let assemblyFormat = "`` $kind $x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
 }
 
@@ -330,8 +338,8 @@ def Mapsto_MatmulOp : Mapsto_InferredOp<"matmul"> {
     %y = mapsto.matmul %x, %w {transposed} : (tensor<8x16xf32>, tensor<32x16xf32>) -> tensor<8x32xf32>
     ```
   }];
-  let arguments = (ins Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs, UnitAttr:$transposed);
-  let results = (outs Mapsto_Tensor:$result);
+  let arguments = (ins Mapsto_NumberTensor:$lhs, Mapsto_NumberTensor:$rhs, UnitAttr:$transposed);
+  let results = (outs Mapsto_NumberTensor:$result);
   let hasCanonicalizer = 1;
 }
 
@@ -341,8 +349,8 @@ def Mapsto_PackedMatmulOp : Mapsto_InferredOp<"packed_matmul"> {
     The right side of a product of f32 may be of f16, bf16 or i8: its elements
     are widened as they are read.
   }];
-  let arguments = (ins Mapsto_Tensor:$lhs, Mapsto_Tensor:$rhs, I64Attr:$columns);
-  let results = (outs Mapsto_Tensor:$result);
+  let arguments = (ins Mapsto_NumberTensor:$lhs, Mapsto_NumberTensor:$rhs, I64Attr:$columns);
+  let results = (outs Mapsto_NumberTensor:$result);
 }
 
 def Mapsto_Conv1dOp : Mapsto_InferredOp<"conv1d"> {

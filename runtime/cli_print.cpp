@@ -29,7 +29,7 @@ struct Printer {
       snprintf(text, sizeof text, "%.*g", t.dtype == MAPSTO_F64 ? 10 : 6,
                elementAsDouble(t.dtype, t.data, i));
     else
-      snprintf(text, sizeof text, "%lld",
+      snprintf(text, sizeof text, t.dtype == MAPSTO_U64 ? "%llu" : "%lld",
                (long long)elementAsInt(t.dtype, t.data, i));
   }
 

@@ -3,109 +3,103 @@
 using namespace mapsto::runtime;
 
 namespace {
-/// The name lies inside: a pointer would cost an executable a relocation each.
+/// Texts lie inside: a pointer would cost an executable a relocation each.
 struct Dtype {
-  char name[7];
-  uint8_t size;
-};
-constexpr Dtype kDtypes[] = {{"f32", 4}, {"f16", 2}, {"bf16", 2},
-                             {"f64", 8}, {"i32", 4}, {"i64", 8},
-                             {"i8", 1},  {"u8", 1},  {"bool", 1}};
+  char name[5];
+  char numpy[3];
 
-template <typename T> T load(const void *data, int64_t i) {
-  T value;
-  memcpy(&value, static_cast<const char *>(data) + i * int64_t(sizeof(T)),
-         sizeof(T));
-  return value;
-}
-template <typename T> void store(void *data, int64_t i, T value) {
-  memcpy(static_cast<char *>(data) + i * int64_t(sizeof(T)), &value, sizeof(T));
+  unsigned size() const { return unsigned(numpy[1] - '0'); }
+};
+constexpr Dtype kDtypes[] = {
+    {"f32", "f4"}, {"f16", "f2"}, {"bf16", "V2"}, {"f64", "f8"},  {"i32", "i4"},
+    {"i64", "i8"}, {"i8", "i1"},  {"u8", "u1"},   {"bool", "b1"}, {"i16", "i2"},
+    {"u16", "u2"}, {"u32", "u4"}, {"u64", "u8"}};
+static_assert(sizeof kDtypes / sizeof *kDtypes == kDtypeCount);
+
+/// The low bytes of an element, widened as its type says.
+int64_t widen(mapsto_dtype dtype, int64_t bits) {
+  unsigned unused = 64 - 8 * kDtypes[dtype].size();
+  uint64_t high = uint64_t(bits) << unused;
+  return kDtypes[dtype].numpy[0] == 'i' ? int64_t(high) >> unused
+                                        : int64_t(high >> unused);
 }
 } // namespace
 
 size_t mapsto_dtype_size(mapsto_dtype dtype) {
-  return unsigned(dtype) <= MAPSTO_BOOL ? kDtypes[dtype].size : 0;
+  return unsigned(dtype) < kDtypeCount ? kDtypes[dtype].size() : 0;
 }
 
 const char *mapsto_dtype_name(mapsto_dtype dtype) {
-  return unsigned(dtype) <= MAPSTO_BOOL ? kDtypes[dtype].name : "?";
+  return unsigned(dtype) < kDtypeCount ? kDtypes[dtype].name : "?";
 }
 
 namespace mapsto::runtime {
 
+const char *numpyName(mapsto_dtype dtype) { return kDtypes[dtype].numpy; }
+
+int64_t elementAsInt(mapsto_dtype dtype, const void *data, int64_t i) {
+  unsigned size = kDtypes[dtype].size();
+  int64_t bits = 0; // little-endian, as every machine this runs on
+  memcpy(&bits, static_cast<const char *>(data) + i * size, size);
+  return widen(dtype, bits);
+}
+
 double elementAsDouble(mapsto_dtype dtype, const void *data, int64_t i) {
+  int64_t bits = elementAsInt(dtype, data, i);
   switch (dtype) {
   case MAPSTO_F32:
-    return double(load<float>(data, i));
+    return double(std::bit_cast<float>(int32_t(bits)));
   case MAPSTO_F16:
-    return double(halfToFloat(load<uint16_t>(data, i)));
+    return double(halfToFloat(uint16_t(bits)));
   case MAPSTO_BF16:
-    return double(bf16ToFloat(load<uint16_t>(data, i)));
+    return double(bf16ToFloat(uint16_t(bits)));
   case MAPSTO_F64:
-    return load<double>(data, i);
+    return std::bit_cast<double>(bits);
+  case MAPSTO_U64:
+    return double(uint64_t(bits));
   default:
-    return double(elementAsInt(dtype, data, i));
+    return double(bits);
   }
 }
 
-int64_t elementAsInt(mapsto_dtype dtype, const void *data, int64_t i) {
-  switch (dtype) {
-  case MAPSTO_I32:
-    return load<int32_t>(data, i);
-  case MAPSTO_I64:
-    return load<int64_t>(data, i);
-  case MAPSTO_I8:
-    return load<int8_t>(data, i);
-  default:
-    return load<uint8_t>(data, i);
-  }
+static void storeBits(mapsto_dtype dtype, void *data, int64_t i, int64_t bits) {
+  unsigned size = kDtypes[dtype].size();
+  memcpy(static_cast<char *>(data) + i * size, &bits, size);
 }
 
 void storeDouble(mapsto_dtype dtype, void *data, int64_t i, double value) {
+  int64_t bits;
   switch (dtype) {
   case MAPSTO_F32:
-    return store(data, i, float(value));
+    bits = std::bit_cast<int32_t>(float(value));
+    break;
   case MAPSTO_F16:
-    return store(data, i, floatToHalf(float(value)));
+    bits = floatToHalf(float(value));
+    break;
   case MAPSTO_BF16:
-    return store(data, i, floatToBf16(float(value)));
+    bits = floatToBf16(float(value));
+    break;
   case MAPSTO_F64:
-    return store(data, i, value);
+    bits = std::bit_cast<int64_t>(value);
+    break;
   default:
     return storeInt(dtype, data, i, int64_t(value));
   }
+  storeBits(dtype, data, i, bits);
 }
 
 void storeInt(mapsto_dtype dtype, void *data, int64_t i, int64_t value) {
-  switch (dtype) {
-  case MAPSTO_I32:
-    return store(data, i, int32_t(value));
-  case MAPSTO_I64:
-    return store(data, i, value);
-  case MAPSTO_I8:
-    return store(data, i, int8_t(value));
-  case MAPSTO_U8:
-    return store(data, i, uint8_t(value));
-  case MAPSTO_BOOL:
-    return store(data, i, uint8_t(value != 0));
-  default:
+  if (isFloat(dtype))
     return storeDouble(dtype, data, i, double(value));
-  }
+  storeBits(dtype, data, i, dtype == MAPSTO_BOOL ? value != 0 : value);
 }
 
 bool fitsInt(mapsto_dtype dtype, int64_t value) {
-  switch (dtype) {
-  case MAPSTO_I32:
-    return value == int32_t(value);
-  case MAPSTO_I8:
-    return value == int8_t(value);
-  case MAPSTO_U8:
-    return value == uint8_t(value);
-  case MAPSTO_BOOL:
+  if (dtype == MAPSTO_BOOL)
     return value == 0 || value == 1;
-  default:
-    return true;
-  }
+  bool isUnsigned = kDtypes[dtype].numpy[0] == 'u';
+  return isFloat(dtype) ||
+         (widen(dtype, value) == value && !(isUnsigned && value < 0));
 }
 
 void addShape(String &text, const Shape &shape) {

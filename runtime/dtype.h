@@ -53,6 +53,12 @@ inline uint16_t floatToHalf(float f) {
 
 inline bool isFloat(mapsto_dtype dtype) { return dtype <= MAPSTO_F64; }
 
+constexpr unsigned kDtypeCount = MAPSTO_U64 + 1;
+
+/// What NumPy calls it, without the byte order ("V2" for bf16, as ml_dtypes
+/// does).
+const char *numpyName(mapsto_dtype dtype);
+
 /// Element `i` as a double (integers beyond 2^53 round).
 double elementAsDouble(mapsto_dtype dtype, const void *data, int64_t i);
 /// Element `i` of an integer or bool tensor.

@@ -110,10 +110,8 @@ bool readFile(const char *text, const char *name, Value &value, String &error) {
   NpyArray array;
   if (!parseNpy(bytes + offset, length, array, error))
     return failWith(error, path.c_str(), error.c_str());
-  if (array.fromUint16 && value.dtype != MAPSTO_BF16)
-    return failWith(error, path.c_str(),
-                    "its dtype 'u2' is none of f2, f4, "
-                    "f8, i1, i4, i8, u1, bool");
+  if (array.dtype == MAPSTO_U16 && value.dtype == MAPSTO_BF16)
+    array.dtype = MAPSTO_BF16; // its bits, as NumPy without bf16 saves them
   value.dtype = array.dtype;
   value.shape = array.shape;
   value.count = elementCount(array.dtype, array.shape.dims, array.shape.rank);

@@ -1,3 +1,4 @@
+#include "runtime/dtype.h"
 #include "runtime/manifest_references.h"
 
 #include <cstring>
@@ -51,7 +52,7 @@ struct Checker : References {
     return list(l, m.exprs.count, "a size expression does not exist");
   }
   Result dtype(uint32_t d) const {
-    return d <= MAPSTO_BOOL ? nullptr : "a tensor has an unknown dtype";
+    return d < kDtypeCount ? nullptr : "a tensor has an unknown dtype";
   }
   Result tensor(const TensorRecord &t, BufferKind kind, uint32_t index) const {
     if (Result r = text(t.name))

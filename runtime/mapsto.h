@@ -71,7 +71,11 @@ typedef enum mapsto_dtype {
   MAPSTO_I64 = 5,
   MAPSTO_I8 = 6,
   MAPSTO_U8 = 7,
-  MAPSTO_BOOL = 8 /* one byte, 0 or 1 */
+  MAPSTO_BOOL = 8, /* one byte, 0 or 1 */
+  MAPSTO_I16 = 9,
+  MAPSTO_U16 = 10,
+  MAPSTO_U32 = 11,
+  MAPSTO_U64 = 12
 } mapsto_dtype;
 
 /* Bytes of one element; 0 for a value that is no dtype. */

@@ -8,16 +8,6 @@ constexpr char kMagic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 /// NumPy's own limit is 10,000; structured dtypes, which we refuse, are longer.
 constexpr uint64_t kMaxHeader = 1 << 20;
 
-struct NumpyType {
-  char descr[4]; ///< without the byte order
-  mapsto_dtype dtype;
-};
-constexpr NumpyType kTypes[] = {{"f4", MAPSTO_F32},  {"f2", MAPSTO_F16},
-                                {"f8", MAPSTO_F64},  {"i4", MAPSTO_I32},
-                                {"i8", MAPSTO_I64},  {"i1", MAPSTO_I8},
-                                {"u1", MAPSTO_U8},   {"b1", MAPSTO_BOOL},
-                                {"V2", MAPSTO_BF16}, {"u2", MAPSTO_BF16}};
-
 /// The Python dictionary of a header: {'descr': '<f4', 'fortran_order': False,
 /// 'shape': (2, 3), }.
 struct HeaderParser {
@@ -79,18 +69,17 @@ struct HeaderParser {
                   "newbyteorder('<'))");
     if (memchr(text, 'O', length))
       return fail("it holds Python objects, not numbers");
-    for (const NumpyType &type : kTypes)
+    for (unsigned d = 0; d < kDtypeCount; ++d)
       if (length == 3 && text[0] && strchr("<|=", text[0]) &&
-          memcmp(text + 1, type.descr, 2) == 0) {
-        array.dtype = type.dtype;
-        array.fromUint16 = equal(type.descr, "u2");
+          memcmp(text + 1, numpyName(mapsto_dtype(d)), 2) == 0) {
+        array.dtype = mapsto_dtype(d);
         return true;
       }
     error.clear();
     error.add("its dtype '");
     for (size_t i = 0; i < length && i < 16; ++i)
       error.add(text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
-    error.add("' is none of f2, f4, f8, i1, i4, i8, u1, bool");
+    error.add("' is none of f2-f8, i1-i8, u1-u8, bool");
     return false;
   }
 
@@ -217,15 +206,9 @@ bool parseNpy(const void *file, uint64_t size, NpyArray &array, String &error) {
 }
 
 void npyHeader(mapsto_dtype dtype, const Shape &shape, String &header) {
-  const char *descr = "";
-  for (const NumpyType &type : kTypes)
-    if (type.dtype == dtype) {
-      descr = type.descr; // the first: V2 for bf16
-      break;
-    }
   String dict;
   dict.addf("{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-            mapsto_dtype_size(dtype) == 1 ? '|' : '<', descr);
+            mapsto_dtype_size(dtype) == 1 ? '|' : '<', numpyName(dtype));
   for (int i = 0; i < shape.rank; ++i)
     dict.addf("%s%lld", i ? ", " : "", (long long)shape.dims[i]);
   dict.add(shape.rank == 1 ? ",), }" : "), }");

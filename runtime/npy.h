@@ -15,10 +15,8 @@ namespace mapsto::runtime {
 
 /// An array inside a file's bytes.
 struct NpyArray {
+  /// NumPy has no bf16: `V2` (what ml_dtypes saves) is read as one.
   mapsto_dtype dtype = MAPSTO_F32;
-  /// NumPy has no bf16. `V2` (what ml_dtypes saves) is read as one; a uint16
-  /// array is read as one too and marked here, for readers that expect bf16.
-  bool fromUint16 = false;
   Shape shape;
   uint64_t offset = 0, bytes = 0; ///< of the elements
 };

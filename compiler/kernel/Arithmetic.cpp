@@ -101,7 +101,7 @@ Value KernelEmitter::constant(Type elementType, double v) {
   if (auto f = dyn_cast<FloatType>(elementType))
     return arith::ConstantOp::create(b, b.getFloatAttr(f, v));
   return arith::ConstantOp::create(
-      b, b.getIntegerAttr(elementType, static_cast<int64_t>(v)));
+      b, b.getIntegerAttr(signless(elementType), static_cast<int64_t>(v)));
 }
 
 Value KernelEmitter::add(Value x, Value y) {
@@ -246,8 +246,10 @@ Type KernelEmitter::accumulatorType(Type type) {
                                        : type;
 }
 
-Value KernelEmitter::convert(Value v, Type to) {
+Value KernelEmitter::convert(Value v, Type to, bool isUnsigned) {
   Type from = getElementTypeOrSelf(v);
+  bool toUnsigned = to.isUnsignedInteger();
+  to = signless(to);
   if (from == to)
     return v;
   Type type = isVector(v) ? Type(vectorOf(to)) : to;
@@ -261,7 +263,8 @@ Value KernelEmitter::convert(Value v, Type to) {
   }
   // bf16 is widened and narrowed by shifts; nothing else is known of it.
   if ((from.isBF16() && !to.isF32()) || (to.isBF16() && !from.isF32()))
-    return convert(convert(v, b.getF32Type()), to);
+    return convert(convert(v, b.getF32Type(), isUnsigned), to);
+  isUnsigned |= from.isInteger(1);
   unsigned fromBits = from.getIntOrFloatBitWidth();
   unsigned toBits = to.getIntOrFloatBitWidth();
   if (fromFloat && toFloat) {
@@ -270,14 +273,15 @@ Value KernelEmitter::convert(Value v, Type to) {
     return arith::TruncFOp::create(b, type, v);
   }
   if (fromFloat)
-    return arith::FPToSIOp::create(b, type, v);
+    return toUnsigned ? arith::FPToUIOp::create(b, type, v).getResult()
+                      : arith::FPToSIOp::create(b, type, v).getResult();
   if (toFloat)
-    return from.isInteger(1) ? arith::UIToFPOp::create(b, type, v).getResult()
-                             : arith::SIToFPOp::create(b, type, v).getResult();
+    return isUnsigned ? arith::UIToFPOp::create(b, type, v).getResult()
+                      : arith::SIToFPOp::create(b, type, v).getResult();
   if (fromBits > toBits)
     return arith::TruncIOp::create(b, type, v);
-  return from.isInteger(1) ? arith::ExtUIOp::create(b, type, v).getResult()
-                           : arith::ExtSIOp::create(b, type, v).getResult();
+  return isUnsigned ? arith::ExtUIOp::create(b, type, v).getResult()
+                    : arith::ExtSIOp::create(b, type, v).getResult();
 }
 
 } // namespace mapsto

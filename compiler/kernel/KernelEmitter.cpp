@@ -19,12 +19,19 @@ KernelEmitter::KernelEmitter(Location loc, Block *entry, const Machine &machine)
 // Memory
 //===----------------------------------------------------------------------===//
 
+Type signless(Type elementType) {
+  if (elementType.isUnsignedInteger())
+    return IntegerType::get(elementType.getContext(),
+                            elementType.getIntOrFloatBitWidth());
+  return elementType;
+}
+
 Type storedType(Type elementType) {
   if (elementType.isInteger(1))
     return IntegerType::get(elementType.getContext(), 8);
   if (elementType.isBF16())
     return IntegerType::get(elementType.getContext(), 16);
-  return elementType;
+  return signless(elementType);
 }
 
 Buffer KernelEmitter::allocateIn(Value memory, Dim &used, ArrayRef<Dim> dims,

@@ -58,6 +58,9 @@ struct Buffer {
   mlir::Type elementType;
 };
 
+/// What an element is computed with: integers carry no sign, ops do.
+mlir::Type signless(mlir::Type elementType);
+
 /// What an element is in memory: bool is i8, and bf16 its bits, since few
 /// targets have instructions on it.
 mlir::Type storedType(mlir::Type elementType);
@@ -181,8 +184,10 @@ public:
   mlir::Value combineLanes(ReduceKind kind, mlir::Value vector);
   /// Element type that sums of this type are kept in.
   static mlir::Type accumulatorType(mlir::Type elementType);
-  /// Scalar or vector `v` in another element type.
-  mlir::Value convert(mlir::Value v, mlir::Type elementType);
+  /// Scalar or vector `v` in another element type; integers are widened by
+  /// zeros where they are unsigned, as booleans always are.
+  mlir::Value convert(mlir::Value v, mlir::Type elementType,
+                      bool isUnsigned = false);
 
   //===--------------------------------------------------------------------===//
   // Index arithmetic

@@ -234,7 +234,10 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
           .Case([&](SelectOp) -> Value {
             return arith::SelectOp::create(b, o.v[0], o.v[1], o.v[2]);
           })
-          .Case([&](CastOp) { return o.x(); })
+          .Case([&](CastOp c) {
+            return e.convert(o.x(), elementTypeOf(c.getResult()),
+                             elementTypeOf(c.getX()).isUnsignedInteger());
+          })
           .Default([](Operation *) { return Value(); });
   if (!result)
     return result;

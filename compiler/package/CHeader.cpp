@@ -33,6 +33,14 @@ Dtype describe(mapsto_dtype dtype) {
     return {"u8", "uint8_t"};
   case MAPSTO_BOOL:
     return {"bool", "uint8_t"};
+  case MAPSTO_I16:
+    return {"i16", "int16_t"};
+  case MAPSTO_U16:
+    return {"u16", "uint16_t"};
+  case MAPSTO_U32:
+    return {"u32", "uint32_t"};
+  case MAPSTO_U64:
+    return {"u64", "uint64_t"};
   }
   return {"?", "void"};
 }

@@ -68,6 +68,8 @@ bool isExact(const WeightView &view, mapsto_dtype to) {
   int64_t count = view.bytes.size() / mapsto_dtype_size(view.dtype);
   for (int64_t i = 0; i < count; ++i) {
     int64_t x = runtime::elementAsInt(view.dtype, view.bytes.data(), i);
+    if (view.dtype == MAPSTO_U64 && x < 0)
+      return false; // 2^63 and up
     bool fits = runtime::isFloat(to)
                     ? int64_t(float(x)) == x && std::abs(x) < (1ll << 53)
                     : runtime::fitsInt(to, x);

@@ -19,14 +19,19 @@ mapsto_dtype dtypeOf(Type type) {
     return MAPSTO_F64;
   if (type.isInteger(1))
     return MAPSTO_BOOL;
-  if (type.isUnsignedInteger(8))
-    return MAPSTO_U8;
-  if (type.isInteger(8))
-    return MAPSTO_I8;
-  if (type.isInteger(32))
-    return MAPSTO_I32;
-  if (type.isInteger(64))
-    return MAPSTO_I64;
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    bool isUnsigned = integer.isUnsigned();
+    switch (integer.getWidth()) {
+    case 8:
+      return isUnsigned ? MAPSTO_U8 : MAPSTO_I8;
+    case 16:
+      return isUnsigned ? MAPSTO_U16 : MAPSTO_I16;
+    case 32:
+      return isUnsigned ? MAPSTO_U32 : MAPSTO_I32;
+    default:
+      return isUnsigned ? MAPSTO_U64 : MAPSTO_I64;
+    }
+  }
   return MAPSTO_F32;
 }
 

@@ -114,9 +114,12 @@ GlslExpression GlslPrinter::expression(Value value) {
 }
 
 GlslExpression GlslPrinter::expression(Operation *op) {
-  auto cast = [&](Type to) -> GlslExpression {
+  auto cast = [&](Type to, Type asUnsigned = {}) -> GlslExpression {
     Type from = op->getOperand(0).getType();
     std::string text = expression(op->getOperand(0)).text;
+    // All integers are kept as signed ones; booleans widen by themselves.
+    if (asUnsigned && !asUnsigned.isInteger(1))
+      text = "u" + typeName(asUnsigned) + "(" + text + ")";
     // bf16 is bits to GLSL, numbers come from and become f32.
     if (from.isBF16()) {
       bring("fromBf16", to);
@@ -203,10 +206,16 @@ GlslExpression GlslPrinter::expression(Operation *op) {
                     operand(s.getFalseValue(), Binding::Conditional),
                 Binding::Conditional};
       })
-      .Case<arith::IndexCastOp, arith::SIToFPOp, arith::UIToFPOp,
-            arith::FPToSIOp, arith::TruncIOp, arith::ExtSIOp, arith::ExtUIOp,
-            arith::ExtFOp, arith::TruncFOp>(
+      .Case<arith::IndexCastOp, arith::SIToFPOp, arith::FPToSIOp,
+            arith::TruncIOp, arith::ExtSIOp, arith::ExtFOp, arith::TruncFOp>(
           [&](auto) { return cast(op->getResult(0).getType()); })
+      .Case<arith::ExtUIOp, arith::UIToFPOp>([&](auto) {
+        return cast(op->getResult(0).getType(), op->getOperand(0).getType());
+      })
+      .Case<arith::FPToUIOp>([&](auto) {
+        Type to = op->getResult(0).getType();
+        return cast(to, to);
+      })
       .Case([&](arith::BitcastOp) -> GlslExpression {
         Type from = op->getOperand(0).getType(),
              to = op->getResult(0).getType();

@@ -1,6 +1,7 @@
 //===- Tensor.cpp - A value of the interpreter ----------------------------===//
 
 #include "dialect/interpreter/Tensor.h"
+#include "dialect/Dims.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -64,9 +65,12 @@ double roundTo(Type type, double value) {
 }
 
 int64_t wrapTo(Type type, int64_t value) {
+  if (isZeroExtended(type)) {
+    unsigned unused = 64 - type.getIntOrFloatBitWidth();
+    return static_cast<int64_t>(static_cast<uint64_t>(value) << unused >>
+                                unused);
+  }
   switch (type.getIntOrFloatBitWidth()) {
-  case 1:
-    return value & 1;
   case 8:
     return static_cast<int8_t>(value);
   case 16:
@@ -189,9 +193,9 @@ Tensor tensorFrom(ElementsAttr literal) {
     }
     return tensor;
   }
-  bool isBool = tensor.elementType.isInteger(1);
+  bool zeroExtended = isZeroExtended(tensor.elementType);
   for (auto [at, value] : llvm::enumerate(literal.getValues<APInt>()))
-    tensor.i[at] = isBool ? value.getZExtValue() : value.getSExtValue();
+    tensor.i[at] = zeroExtended ? value.getZExtValue() : value.getSExtValue();
   return tensor;
 }
 
@@ -221,9 +225,12 @@ DenseElementsAttr literalFrom(const Tensor &tensor) {
 // Casts
 //===----------------------------------------------------------------------===//
 
-static int64_t truncateToInteger(double value) {
+static int64_t truncateToInteger(double value, bool isUnsigned) {
   if (std::isnan(value))
     return 0;
+  if (isUnsigned && value >= 0x1p63)
+    return static_cast<int64_t>(value < 0x1p64 ? static_cast<uint64_t>(value)
+                                               : UINT64_MAX);
   if (value >= 0x1p63)
     return INT64_MAX;
   if (value < -0x1p63)
@@ -234,14 +241,20 @@ static int64_t truncateToInteger(double value) {
 Tensor castTo(Type elementType, const Tensor &tensor) {
   Tensor result(elementType, tensor.shape);
   bool toBool = elementType.isInteger(1);
+  bool toUnsigned = elementType.isUnsignedInteger(64);
+  bool fromUnsigned = tensor.elementType.isUnsignedInteger(64);
   for (int64_t at = 0, e = tensor.size(); at != e; ++at) {
     if (result.isFloat())
-      result.f[at] = tensor.number(at);
+      result.f[at] =
+          fromUnsigned
+              ? static_cast<double>(static_cast<uint64_t>(tensor.i[at]))
+              : tensor.number(at);
     else if (toBool)
       result.i[at] = tensor.number(at) != 0;
     else
-      result.i[at] =
-          tensor.isFloat() ? truncateToInteger(tensor.f[at]) : tensor.i[at];
+      result.i[at] = tensor.isFloat()
+                         ? truncateToInteger(tensor.f[at], toUnsigned)
+                         : tensor.i[at];
   }
   // A cast to f32 rounds: it is written to narrow.
   roundElements(result);

@@ -64,6 +64,14 @@ std::optional<mapsto_dtype> weightType(int32_t dataType) {
     return MAPSTO_U8;
   case TensorProto::BOOL:
     return MAPSTO_BOOL;
+  case TensorProto::INT16:
+    return MAPSTO_I16;
+  case TensorProto::UINT16:
+    return MAPSTO_U16;
+  case TensorProto::UINT32:
+    return MAPSTO_U32;
+  case TensorProto::UINT64:
+    return MAPSTO_U64;
   default:
     return std::nullopt;
   }

@@ -23,7 +23,9 @@ struct DtypeName {
 constexpr DtypeName kDtypes[] = {
     {"F64", MAPSTO_F64},   {"F32", MAPSTO_F32}, {"F16", MAPSTO_F16},
     {"BF16", MAPSTO_BF16}, {"I64", MAPSTO_I64}, {"I32", MAPSTO_I32},
-    {"I8", MAPSTO_I8},     {"U8", MAPSTO_U8},   {"BOOL", MAPSTO_BOOL}};
+    {"I16", MAPSTO_I16},   {"I8", MAPSTO_I8},   {"U64", MAPSTO_U64},
+    {"U32", MAPSTO_U32},   {"U16", MAPSTO_U16}, {"U8", MAPSTO_U8},
+    {"BOOL", MAPSTO_BOOL}};
 
 /// An entry of the header, as read.
 struct Entry {
@@ -181,8 +183,8 @@ bool makeTensor(const Entry &entry, llvm::ArrayRef<uint8_t> data,
                    [&](const DtypeName &d) { return entry.dtype == d.name; });
   if (dtype == std::end(kDtypes))
     return fail("has the dtype '" + entry.dtype.substr(0, 32) +
-                "', which is none of F64, F32, F16, BF16, I64, I32, I8, U8, "
-                "BOOL");
+                "', which is none of F64, F32, F16, BF16, I64, I32, I16, I8, "
+                "U64, U32, U16, U8, BOOL");
   if (entry.offsets.size() != 2)
     return fail("has not two data_offsets");
   uint64_t begin = entry.offsets[0], end = entry.offsets[1];

@@ -68,17 +68,13 @@ static bool mapFile(llvm::StringRef path, void *&address, size_t &size,
   return true;
 }
 
-/// Makes the array in `bytes` a tensor; arrays of uint16 are no weights.
+/// Makes the array in `bytes` a tensor.
 static bool npyTensor(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name,
                       WeightTensor &tensor, std::string &error) {
   runtime::NpyArray array;
   runtime::String wrong;
   if (!runtime::parseNpy(bytes.data(), bytes.size(), array, wrong)) {
     error = wrong.c_str();
-    return false;
-  }
-  if (array.fromUint16) {
-    error = "its dtype 'u2' is none of f2, f4, f8, i1, i4, i8, u1, bool";
     return false;
   }
   tensor.name = name.str();

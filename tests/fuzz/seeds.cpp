@@ -58,14 +58,16 @@ int main(int argc, char **argv) {
   root = argv[1];
   seed("fuzz_npy", "f32.npy", npy(MAPSTO_F32, 2, 3));
   seed("fuzz_npy", "bool.npy", npy(MAPSTO_BOOL, 1, 4));
+  seed("fuzz_npy", "u16.npy", npy(MAPSTO_U16, 1, 3));
   seed("fuzz_npy", "stored.npz", npz("a.npy", npy(MAPSTO_I64, 1, 1)));
   seed("fuzz_safetensors", "empty", safetensors("{}", 0));
-  seed("fuzz_safetensors", "two",
-       safetensors(
-           R"({"__metadata__":{"format":"pt"},)"
-           R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-           R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]}})",
-           12));
+  seed(
+      "fuzz_safetensors", "two",
+      safetensors(R"({"__metadata__":{"format":"pt"},)"
+                  R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                  R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]},)"
+                  R"("c":{"dtype":"U32","shape":[1],"data_offsets":[12,16]}})",
+                  16));
   std::vector<uint8_t> blob = serialize(test::accumulateModel());
   seed("fuzz_manifest", "accumulate", std::string(blob.begin(), blob.end()));
   blob = serialize(test::shaderModel());

@@ -482,14 +482,17 @@ TEST_F(InterpreterTest, KernelsRunAsTheirOps) {
 }
 
 TEST_F(InterpreterTest, BytesRoundTrip) {
-  mlir::Type types[] = {f32,
-                        f16,
-                        i64,
-                        i32,
-                        mlir::BFloat16Type::get(&context),
-                        mlir::Float64Type::get(&context),
-                        mlir::IntegerType::get(&context, 8),
-                        mlir::IntegerType::get(&context, 1)};
+  mlir::Type types[] = {
+      f32,
+      f16,
+      i64,
+      i32,
+      mlir::BFloat16Type::get(&context),
+      mlir::Float64Type::get(&context),
+      mlir::IntegerType::get(&context, 8),
+      mlir::IntegerType::get(&context, 1),
+      mlir::IntegerType::get(&context, 16),
+      mlir::IntegerType::get(&context, 64, mlir::IntegerType::Unsigned)};
   for (mlir::Type type : types) {
     Tensor tensor(type, {3});
     tensor.f.assign(tensor.f.size(), 1.5);
@@ -507,6 +510,23 @@ TEST_F(InterpreterTest, BytesRoundTrip) {
     data.pop_back();
     EXPECT_TRUE(mlir::failed(tensorFromBytes(type, {3}, data)));
   }
+}
+
+TEST_F(InterpreterTest, UnsignedIntegersWrapAndWiden) {
+  auto unsignedOf = [&](unsigned bits) {
+    return mlir::IntegerType::get(&context, bits, mlir::IntegerType::Unsigned);
+  };
+  Tensor x(i64, {2});
+  x.i = {-1, 300};
+  EXPECT_EQ(castTo(unsignedOf(8), x).i[0], 255);
+  EXPECT_EQ(castTo(unsignedOf(8), x).i[1], 44);
+  EXPECT_EQ(castTo(unsignedOf(32), x).i[0], UINT32_MAX);
+  mlir::Type f64 = mlir::Float64Type::get(&context);
+  Tensor large = castTo(unsignedOf(64), x);
+  EXPECT_EQ(castTo(f64, large).f[0], 0x1p64);
+  EXPECT_EQ(castTo(i64, large).i[0], -1);
+  EXPECT_EQ(tensorFrom(literalFrom(castTo(unsignedOf(16), x))).i[0],
+            UINT16_MAX);
 }
 
 } // namespace

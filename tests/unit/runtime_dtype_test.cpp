@@ -42,6 +42,46 @@ TEST(Dtype, RoundsToNearestEven) {
   EXPECT_EQ(floatToBf16(1 + 3 * 0x1p-8f), 0x3f82);
 }
 
+TEST(Dtype, IntegersWrapAndWiden) {
+  struct {
+    mapsto_dtype dtype;
+    int64_t minusTwo; // stored and read again
+    int64_t most;
+  } cases[] = {{MAPSTO_I8, -2, INT8_MAX},
+               {MAPSTO_I16, -2, INT16_MAX},
+               {MAPSTO_I32, -2, INT32_MAX},
+               {MAPSTO_I64, -2, INT64_MAX},
+               {MAPSTO_U8, UINT8_MAX - 1, UINT8_MAX},
+               {MAPSTO_U16, UINT16_MAX - 1, UINT16_MAX},
+               {MAPSTO_U32, UINT32_MAX - 1ll, UINT32_MAX},
+               {MAPSTO_BOOL, 1, 1}};
+  for (auto c : cases) {
+    int64_t data[2] = {};
+    storeInt(c.dtype, data, 1, -2);
+    EXPECT_EQ(elementAsInt(c.dtype, data, 0), 0);
+    EXPECT_EQ(elementAsInt(c.dtype, data, 1), c.minusTwo);
+    EXPECT_EQ(elementAsDouble(c.dtype, data, 1), double(c.minusTwo));
+    EXPECT_TRUE(fitsInt(c.dtype, c.most));
+    EXPECT_EQ(fitsInt(c.dtype, -1), c.minusTwo < 0);
+    if (c.most != INT64_MAX)
+      EXPECT_FALSE(fitsInt(c.dtype, c.most + 1));
+  }
+  uint64_t large = UINT64_MAX;
+  EXPECT_EQ(elementAsDouble(MAPSTO_U64, &large, 0), 0x1p64);
+  EXPECT_FALSE(fitsInt(MAPSTO_U64, -1));
+}
+
+TEST(Dtype, FloatsAreStoredRounded) {
+  for (mapsto_dtype dtype : {MAPSTO_F32, MAPSTO_F16, MAPSTO_BF16, MAPSTO_F64}) {
+    double data[2] = {};
+    storeDouble(dtype, data, 1, -1.5);
+    EXPECT_EQ(elementAsDouble(dtype, data, 1), -1.5);
+    storeInt(dtype, data, 0, 3);
+    EXPECT_EQ(elementAsDouble(dtype, data, 0), 3);
+    EXPECT_EQ(elementAsDouble(dtype, data, 1), -1.5);
+  }
+}
+
 TEST(Dtype, CountsElements) {
   int64_t dims[] = {2, 3, 4};
   EXPECT_EQ(elementCount(MAPSTO_F32, dims, 3), 24);

@@ -1,4 +1,5 @@
 #include "runtime_model.h"
+#include "runtime/dtype.h"
 
 #include <functional>
 #include <gtest/gtest.h>
@@ -133,7 +134,9 @@ TEST(Manifest, EveryDamageIsNamed) {
          b.section<BufferRecord>(Section::Buffers)[5].offset = 17;
        }},
       {"a tensor has an unknown dtype",
-       [&](Blob &b) { b.section<TensorRecord>(Section::Inputs)->dtype = 9; }},
+       [&](Blob &b) {
+         b.section<TensorRecord>(Section::Inputs)->dtype = kDtypeCount;
+       }},
       {"a tensor's buffer is of another",
        [&](Blob &b) { b.section<TensorRecord>(Section::Inputs)->buffer = 1; }},
       {"a tensor has more than 16 axes",

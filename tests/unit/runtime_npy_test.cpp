@@ -39,7 +39,8 @@ TEST(Npy, ReadsEveryVersionAndDtype) {
   } types[] = {{"<f4", MAPSTO_F32},  {"<f2", MAPSTO_F16},  {"<f8", MAPSTO_F64},
                {"<i4", MAPSTO_I32},  {"<i8", MAPSTO_I64},  {"|i1", MAPSTO_I8},
                {"|u1", MAPSTO_U8},   {"|b1", MAPSTO_BOOL}, {"<V2", MAPSTO_BF16},
-               {"|V2", MAPSTO_BF16}, {"<u2", MAPSTO_BF16}};
+               {"|V2", MAPSTO_BF16}, {"<i2", MAPSTO_I16},  {"<u2", MAPSTO_U16},
+               {"<u4", MAPSTO_U32},  {"<u8", MAPSTO_U64}};
   for (auto type : types)
     for (int version : {1, 2, 3}) {
       NpyArray a;
@@ -52,7 +53,6 @@ TEST(Npy, ReadsEveryVersionAndDtype) {
       EXPECT_EQ(a.shape.rank, 2);
       EXPECT_EQ(a.shape.dims[1], 3);
       EXPECT_EQ(a.offset + a.bytes, file.size());
-      EXPECT_EQ(a.fromUint16, std::string(type.descr) == "<u2");
     }
 }
 
@@ -83,9 +83,9 @@ TEST(Npy, NamesWhatIsWrong) {
        "it is big-endian; save it with a.astype(a.dtype.newbyteorder('<'))"},
       {npy(dict("|O", "(1,)"), "abcd"), "it holds Python objects, not numbers"},
       {npy(dict("<c8", "(1,)"), "abcdefgh"),
-       "its dtype '<c8' is none of f2, f4, f8, i1, i4, i8, u1, bool"},
+       "its dtype '<c8' is none of f2-f8, i1-i8, u1-u8, bool"},
       {npy(dict("<U5", "(1,)"), "abcd"),
-       "its dtype '<U5' is none of f2, f4, f8, i1, i4, i8, u1, bool"},
+       "its dtype '<U5' is none of f2-f8, i1-i8, u1-u8, bool"},
       {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
            "abcd"),
        "it holds a structured array, not numbers"},
@@ -127,7 +127,7 @@ TEST(Npy, NamesWhatIsWrong) {
 }
 
 TEST(Npy, WhatIsWrittenIsRead) {
-  for (int d = MAPSTO_F32; d <= MAPSTO_BOOL; ++d)
+  for (unsigned d = 0; d < kDtypeCount; ++d)
     for (int rank = 0; rank <= 4; ++rank) {
       Shape shape;
       shape.rank = rank;

@@ -59,6 +59,11 @@ TEST(Values, NamesWhatIsWrong) {
   EXPECT_EQ(read("300", MAPSTO_U8, {-1}), "300 does not fit in u8");
   EXPECT_EQ(read("99999999999999999999", MAPSTO_I64, {-1}),
             "99999999999999999999 does not fit in i64");
+  EXPECT_EQ(read("-32768, 32767", MAPSTO_I16, {-1}), "[2]: -32768 32767");
+  EXPECT_EQ(read("65536", MAPSTO_U16, {-1}), "65536 does not fit in u16");
+  EXPECT_EQ(read("4294967296", MAPSTO_U32, {-1}),
+            "4294967296 does not fit in u32");
+  EXPECT_EQ(read("-1", MAPSTO_U64, {-1}), "-1 does not fit in u64");
   EXPECT_EQ(read("2", MAPSTO_BOOL, {-1}), "2 does not fit in bool");
   EXPECT_EQ(read("[1, 2", MAPSTO_F32, {-1}), "a `]` is missing");
   EXPECT_EQ(read("[1] 2", MAPSTO_F32, {-1}), "`2` follows the list");

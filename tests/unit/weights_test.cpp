@@ -64,10 +64,11 @@ TEST(Safetensors, ReadsEveryDtype) {
   struct {
     const char *name;
     mapsto_dtype dtype;
-  } dtypes[] = {
-      {"F64", MAPSTO_F64},   {"F32", MAPSTO_F32}, {"F16", MAPSTO_F16},
-      {"BF16", MAPSTO_BF16}, {"I64", MAPSTO_I64}, {"I32", MAPSTO_I32},
-      {"I8", MAPSTO_I8},     {"U8", MAPSTO_U8},   {"BOOL", MAPSTO_BOOL}};
+  } dtypes[] = {{"F64", MAPSTO_F64},   {"F32", MAPSTO_F32}, {"F16", MAPSTO_F16},
+                {"BF16", MAPSTO_BF16}, {"I64", MAPSTO_I64}, {"I32", MAPSTO_I32},
+                {"I16", MAPSTO_I16},   {"I8", MAPSTO_I8},   {"U64", MAPSTO_U64},
+                {"U32", MAPSTO_U32},   {"U16", MAPSTO_U16}, {"U8", MAPSTO_U8},
+                {"BOOL", MAPSTO_BOOL}};
   for (auto d : dtypes) {
     size_t size = mapsto_dtype_size(d.dtype);
     std::string file = safetensors(
@@ -132,7 +133,7 @@ TEST(Safetensors, NamesWhatIsWrong) {
        "tensor `t` has not all of dtype, shape and data_offsets"},
       {safetensors("{" + tensor("t", "F8_E4M3", "[2]", 0, 2) + "}", 2),
        "tensor `t` has the dtype 'F8_E4M3', which is none of F64, F32, F16, "
-       "BF16, I64, I32, I8, U8, BOOL"},
+       "BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL"},
       {safetensors("{" + tensor("t", "F32", "[2]", 8, 0) + "}", 8),
        "tensor `t` ends before it begins"},
       {safetensors("{" + tensor("t", "F32", "[2]", 0, 8) + "}", 7),

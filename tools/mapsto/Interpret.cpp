@@ -133,12 +133,17 @@ Interpreter::WeightLookup mapsto::interpreterWeights(Model &model) {
     case MAPSTO_F64:
       type = mlir::Float64Type::get(context);
       break;
-    default:
+    default: {
+      bool isUnsigned = *mapsto_dtype_name(view->dtype) == 'u';
       type = mlir::IntegerType::get(
-          context, view->dtype == MAPSTO_BOOL
-                       ? 1
-                       : 8 * unsigned(mapsto_dtype_size(view->dtype)));
+          context,
+          view->dtype == MAPSTO_BOOL
+              ? 1
+              : 8 * unsigned(mapsto_dtype_size(view->dtype)),
+          isUnsigned ? mlir::IntegerType::Unsigned
+                     : mlir::IntegerType::Signless);
       break;
+    }
     }
     return tensorFromBytes(type, view->shape, view->bytes);
   };

@@ -98,6 +98,23 @@ func.func @cast(%x: tensor<4xf16>, %y: tensor<4xf32>) -> (tensor<4xi64>, tensor<
 
 // -----
 
+// An unsigned integer has all values of its own width only.
+// CHECK-LABEL: func.func @cast_unsigned
+func.func @cast_unsigned(%x: tensor<4xui8>, %y: tensor<4xui64>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xui8>) {
+  // CHECK-NEXT: %[[A:.*]] = mapsto.cast %arg0 : tensor<4xui8> to tensor<4xf32>
+  // CHECK-NEXT: %[[S:.*]] = mapsto.cast %arg1 : tensor<4xui64> to tensor<4xi64>
+  // CHECK-NEXT: %[[B:.*]] = mapsto.cast %[[S]] : tensor<4xi64> to tensor<4xf32>
+  // CHECK-NEXT: return %[[A]], %[[B]], %arg0
+  %0 = mapsto.cast %x : tensor<4xui8> to tensor<4xi32>
+  %1 = mapsto.cast %0 : tensor<4xi32> to tensor<4xf32>
+  %2 = mapsto.cast %y : tensor<4xui64> to tensor<4xi64>
+  %3 = mapsto.cast %2 : tensor<4xi64> to tensor<4xf32>
+  %4 = mapsto.cast %0 : tensor<4xi32> to tensor<4xui8>
+  return %1, %3, %4 : tensor<4xf32>, tensor<4xf32>, tensor<4xui8>
+}
+
+// -----
+
 #BT = #mapsto.dims<"B", "T">
 
 // What is the same in every place is computed once, whatever the sizes.

@@ -412,3 +412,11 @@ func.func @stored() {
   %0 = mapsto.weight "w" {stored = #mapsto.storage<f16>} : tensor<3xf32>
   return
 }
+
+// -----
+
+func.func @unsigned(%x: tensor<4xui8>) {
+  // expected-error @+1 {{not of unsigned integers: cast those to be computed with}}
+  %0 = mapsto.add %x, %x : tensor<4xui8>
+  return
+}
