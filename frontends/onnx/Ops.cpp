@@ -18,6 +18,7 @@ const OpTable &opTable() {
     addReduceOps(all);
     addScanOps(all);
     addSequenceOps(all);
+    addQuantizeOps(all);
     addShapeOps(all);
     return all;
   }();

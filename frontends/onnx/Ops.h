@@ -29,7 +29,12 @@ void addRecurrentOps(OpTable &table);
 void addReduceOps(OpTable &table);
 void addScanOps(OpTable &table);
 void addSequenceOps(OpTable &table);
+void addQuantizeOps(OpTable &table);
 void addShapeOps(OpTable &table);
+
+/// The matrix product as NumPy's matmul has it: batch axes are broadcast, a
+/// vector is a row or a column. Reported at `n` where there is none.
+FailureOr<mlir::Value> matrixProduct(Node &n, mlir::Value x, mlir::Value y);
 
 /// The whole table.
 const OpTable &opTable();

@@ -245,9 +245,14 @@ LogicalResult gather(Node &n) {
   });
 }
 
-/// Batch axes of both are broadcast; vectors are a row or a column.
 LogicalResult matmul(Node &n) {
-  mlir::Value x = n.in(0), y = n.in(1);
+  FailureOr<mlir::Value> product = matrixProduct(n, n.in(0), n.in(1));
+  return failed(product) ? failure() : n.result(*product, n.type(0));
+}
+
+} // namespace
+
+FailureOr<mlir::Value> matrixProduct(Node &n, mlir::Value x, mlir::Value y) {
   Dims xs = dimsOf(x), ys = dimsOf(y);
   if (xs.empty() || ys.empty())
     return n.fail("a scalar has no matrix product");
@@ -259,13 +264,13 @@ LogicalResult matmul(Node &n) {
   xs = dimsOf(x);
   ys = dimsOf(y);
   if (xs.back() != ys[ys.size() - 2])
-    return n.fail(str(n.dims(0)) + " by " + str(n.dims(1)) +
+    return n.fail(str(dimsOf(x)) + " by " + str(dimsOf(y)) +
                   " is no matrix product");
   ArrayRef<Dim> xBatch = ArrayRef<Dim>(xs).drop_back(2);
   ArrayRef<Dim> yBatch = ArrayRef<Dim>(ys).drop_back(2);
   FailureOr<Dims> batch = broadcastDims(xBatch, yBatch);
   if (failed(batch))
-    return n.fail(str(n.dims(0)) + " by " + str(n.dims(1)) +
+    return n.fail(str(dimsOf(x)) + " by " + str(dimsOf(y)) +
                   " is no matrix product");
   auto fit = [&](mlir::Value v, const Dims &dims) {
     Dims whole = *batch;
@@ -282,10 +287,8 @@ LogicalResult matmul(Node &n) {
     dims.push_back(xs[xs.size() - 2]);
   if (!column)
     dims.push_back(ys.back());
-  return n.result(mapsto::reshape(n.b, n.loc, product, dims), n.type(0));
+  return mapsto::reshape(n.b, n.loc, product, dims);
 }
-
-} // namespace
 
 void addShapeOps(OpTable &table) {
   table["Concat"] = concat;
