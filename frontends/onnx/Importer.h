@@ -52,6 +52,15 @@ public:
   /// The known whole numbers of a value, where they are; they may assume
   /// inputs' values.
   const Known *knownOf(Value &value);
+  /// The same, evaluated now where another op than shape arithmetic made it.
+  std::optional<Known> numbersOf(Value &value);
+  /// The elements of a tensor that depends on nothing but literals, the file's
+  /// data and inputs' given values, which are `numbers.assumes`.
+  struct Computed {
+    llvm::SmallVector<double> floats; ///< where they are floats
+    Known numbers;                    ///< else; its shape is of both
+  };
+  std::optional<Computed> compute(Value &value);
   /// Fixes the inputs whose values `known` assumes.
   void rely(const Known &known);
   /// The elements of a value that are known when the model is compiled; null
@@ -97,6 +106,7 @@ public:
   const OnnxOptions &options;
 
 private:
+  class Computation;
   mlir::Value makeTensor(Value &value);
   mlir::Value weight(Value &value);
   void importInputs(const GraphProto &graph);

@@ -42,7 +42,7 @@ Dims Node::dims(size_t i) {
 }
 
 FailureOr<SmallVector<Dim>> Node::sizes(size_t i) {
-  if (const Known *numbers = known(i)) {
+  if (std::optional<Known> numbers = importer.numbersOf(*inputs[i])) {
     importer.rely(*numbers);
     return SmallVector<Dim>(numbers->elements);
   }
@@ -91,6 +91,11 @@ FailureOr<SmallVector<double>> Node::floats(size_t i) {
     return result;
   }
   const TensorData *data = importer.dataOf(*inputs[i]);
+  if (!data)
+    if (auto computed = importer.compute(*inputs[i])) {
+      importer.rely(computed->numbers);
+      return std::move(computed->floats);
+    }
   if (!data)
     return fail("its input " + Twine(i) + ", `" + proto.input(int(i)) +
                     "`, must be known when the model is compiled",

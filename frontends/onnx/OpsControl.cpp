@@ -60,7 +60,7 @@ LogicalResult conditional(Node &n) {
       n.give(i, std::move(values[i]));
     return success();
   };
-  if (const Known *known = n.known(0);
+  if (std::optional<Known> known = n.importer.numbersOf(n.value(0));
       known && known->elements.size() == 1 && known->elements[0].isConstant()) {
     n.importer.rely(*known);
     auto values =

@@ -22,7 +22,7 @@ constexpr int64_t kMostUnrolled = 1024;
 
 /// A boolean or whole number that is one element, as far as it is known.
 std::optional<Dim> knownScalar(Node &n, Value &value) {
-  const Known *known = n.importer.knownOf(value);
+  std::optional<Known> known = n.importer.numbersOf(value);
   if (!known || known->elements.size() != 1)
     return std::nullopt;
   n.importer.rely(*known);
