@@ -19,6 +19,7 @@ const OpTable &opTable() {
     addScanOps(all);
     addSequenceOps(all);
     addQuantizeOps(all);
+    addResizeOps(all);
     addShapeOps(all);
     return all;
   }();

@@ -30,6 +30,7 @@ void addReduceOps(OpTable &table);
 void addScanOps(OpTable &table);
 void addSequenceOps(OpTable &table);
 void addQuantizeOps(OpTable &table);
+void addResizeOps(OpTable &table);
 void addShapeOps(OpTable &table);
 
 /// The matrix product as NumPy's matmul has it: batch axes are broadcast, a
