@@ -19,9 +19,9 @@ static constexpr int kMostCalls = 64;
 
 Importer::Importer(MLIRContext &context, ModelFile &file,
                    const OnnxOptions &options, OnnxModel &result,
-                   std::vector<OnnxError> &errors)
-    : b(&context), options(options), file(file), result(result),
-      errors(errors) {}
+                   std::vector<OnnxError> &errors, SizeEqualities &equalities)
+    : b(&context), options(options), file(file), result(result), errors(errors),
+      equalities(equalities) {}
 
 //===----------------------------------------------------------------------===//
 // Errors
@@ -72,8 +72,11 @@ void Importer::summariseUnknown() {
 Dim Importer::symbol(StringRef name) {
   auto number = [&](StringRef symbol) -> std::optional<Dim> {
     auto given = options.dims.find(symbol.str());
-    return given == options.dims.end() ? std::nullopt
-                                       : std::optional<Dim>(given->second);
+    if (given != options.dims.end())
+      return Dim(given->second);
+    auto equal = equalities.find(symbol.str());
+    return equal == equalities.end() ? std::nullopt
+                                     : std::optional<Dim>(equal->second);
   };
   if (auto given = number(name))
     return *given;
@@ -94,6 +97,25 @@ Dim Importer::freshSymbol(StringRef hint) {
   for (int i = 1; !symbols.insert(name).second; ++i)
     name = (hint + "_" + Twine(i)).str();
   return symbol(name);
+}
+
+bool Importer::equate(const Dim &a, const Dim &b) {
+  if (a == b)
+    return true;
+  auto put = [&](const Dim &symbol, const Dim &value) {
+    std::optional<std::string> name = symbol.symbolName();
+    if (!name || llvm::is_contained(value.symbols(), *name))
+      return false;
+    auto replace = [&](StringRef other) {
+      return other == *name ? std::optional<Dim>(value) : std::nullopt;
+    };
+    for (auto &[other, dim] : equalities)
+      dim = dim.substitute(replace);
+    return equalities.emplace(*name, value).second;
+  };
+  // The other way round where the second is the plainer of the two.
+  equated |= put(b, a) || put(a, b);
+  return false;
 }
 
 //===----------------------------------------------------------------------===//
@@ -439,6 +461,15 @@ void Importer::importNode(const NodeProto &node) {
   }
 }
 
+const AttributeProto *Importer::attributeOfCall(StringRef name) {
+  for (Scope *s = scope; s; s = s->parent)
+    if (s->attributes) {
+      auto found = s->attributes->find(name.str());
+      return found == s->attributes->end() ? nullptr : found->second;
+    }
+  return nullptr;
+}
+
 /// A call of one of the model's own functions, inlined.
 bool Importer::importFunction(const NodeProto &node, ArrayRef<Value *> inputs) {
   const FunctionProto *function = nullptr;
@@ -464,12 +495,9 @@ bool Importer::importFunction(const NodeProto &node, ArrayRef<Value *> inputs) {
   for (const AttributeProto &attribute : node.attribute()) {
     const AttributeProto *value = &attribute;
     if (!attribute.ref_attr_name().empty()) {
-      auto *outer = scope->attributes;
-      auto found = outer ? outer->find(attribute.ref_attr_name())
-                         : decltype(outer->end()){};
-      if (!outer || found == outer->end())
+      value = attributeOfCall(attribute.ref_attr_name());
+      if (!value)
         continue; // left out by the caller
-      value = found->second;
     }
     attributes[attribute.name()] = value;
   }
@@ -563,7 +591,7 @@ void Importer::removeFixedInputs() {
   }
 }
 
-void Importer::run() {
+bool Importer::run() {
   const ModelProto &model = file.proto();
   const GraphProto &graph = model.graph();
   for (const OperatorSetIdProto &set : model.opset_import())
@@ -586,6 +614,7 @@ void Importer::run() {
     removeFixedInputs();
   importOutputs(graph);
   scope = nullptr;
+  return !equated;
 }
 
 } // namespace mapsto::onnx

@@ -32,14 +32,19 @@ struct Scope {
   }
 };
 
+/// Symbols of sizes that an op says are equal to others.
+using SizeEqualities = std::map<std::string, Dim>;
+
 class Importer {
 public:
   Importer(mlir::MLIRContext &context, ModelFile &file,
            const OnnxOptions &options, OnnxModel &result,
-           std::vector<OnnxError> &errors);
+           std::vector<OnnxError> &errors, SizeEqualities &equalities);
 
-  /// The whole model, as `func.func @main`.
-  void run();
+  /// The whole model, as `func.func @main`. False where sizes turned out to be
+  /// equal: it is to be imported anew then, with one symbol in the place of
+  /// the other.
+  bool run();
 
   /// Imports a graph within a graph here: `inputs` are its inputs in order.
   /// Failure where something in it failed, which is reported then.
@@ -100,6 +105,13 @@ public:
   /// A size that no name is known of, from what it is the size of.
   Dim freshSymbol(llvm::StringRef hint);
 
+  /// Says that an op needs two sizes to be equal. False where they are not, or
+  /// are so only when the model is imported anew.
+  bool equate(const Dim &a, const Dim &b);
+
+  /// What the call of the function around has for an attribute; null where it
+  /// is left out.
+  const AttributeProto *attributeOfCall(llvm::StringRef name);
   int64_t opset(llvm::StringRef domain);
   Scope *scope = nullptr;
   mlir::OpBuilder b;
@@ -124,6 +136,8 @@ private:
   ModelFile &file;
   OnnxModel &result;
   std::vector<OnnxError> &errors;
+  SizeEqualities &equalities;
+  bool equated = false;
   std::map<std::string, int64_t> opsets;
   mlir::func::FuncOp main;
   std::vector<std::string> inputNames; ///< of main's arguments

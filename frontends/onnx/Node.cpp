@@ -131,11 +131,7 @@ const AttributeProto *Node::attribute(StringRef name) {
       continue;
     if (attribute.ref_attr_name().empty())
       return &attribute;
-    for (Scope *s = importer.scope; s; s = s->parent)
-      if (s->attributes) {
-        auto found = s->attributes->find(attribute.ref_attr_name());
-        return found == s->attributes->end() ? nullptr : found->second;
-      }
+    return importer.attributeOfCall(attribute.ref_attr_name());
   }
   return nullptr;
 }

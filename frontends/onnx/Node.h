@@ -56,6 +56,15 @@ public:
   /// The elements of an input whose data are in the file, as numbers.
   FailureOr<llvm::SmallVector<double>> floats(size_t i);
 
+  /// Whether sizes that must be equal are; where they have symbols of different
+  /// names, the model is imported anew with one name for both.
+  bool equal(llvm::ArrayRef<Dim> a, llvm::ArrayRef<Dim> b) {
+    bool all = a.size() == b.size();
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+      all &= importer.equate(a[i], b[i]);
+    return all;
+  }
+
   //===--- Attributes -----------------------------------------------------===//
 
   const AttributeProto *attribute(llvm::StringRef name);

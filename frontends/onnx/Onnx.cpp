@@ -22,7 +22,15 @@ OnnxModel importOnnx(MLIRContext &context, StringRef path,
     return result;
   }
   result.storage = file;
-  onnx::Importer(context, *file, options, result, errors).run();
+  // Each time round there is a symbol less.
+  onnx::SizeEqualities equalities;
+  while (!onnx::Importer(context, *file, options, result, errors, equalities)
+              .run()) {
+    errors.clear();
+    result.module = {};
+    result.weights.clear();
+    result.fixedInputs.clear();
+  }
   if (!errors.empty()) {
     result.module = {};
     return result;

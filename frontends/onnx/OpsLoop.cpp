@@ -170,7 +170,9 @@ private:
         good &= bool(next);
         if (!next)
           continue;
-        if (next.getType() != types[at]) {
+        // A loop that can be written out may change its values' sizes.
+        bool same = unrolled() || n.equal(dimsOf(types[at]), dimsOf(next));
+        if (!same || next.getType() != types[at]) {
           why = "its carried value `" + body->input(int(2 + i)).name() +
                 "` starts as " + str(dimsOf(frame.inits[at])) +
                 " and becomes " + str(dimsOf(next));

@@ -55,11 +55,9 @@ public:
       Dim steps = dims[size_t(sequence.axis)];
       if (stepTypes.empty())
         frame.count = steps;
-      else if (frame.count != steps)
+      else if (!n.equal(frame.count, steps))
         return n.fail("its sequences have " + frame.count.str() + " and " +
-                          steps.str() + " steps",
-                      "sizes of other names that are always equal: fix one "
-                      "with --dim NAME=SIZE");
+                      steps.str() + " steps");
       dims.erase(dims.begin() + sequence.axis);
       stepTypes.push_back(tensorOf(dims, elementTypeOf(sequence.tensor)));
     }
@@ -81,7 +79,8 @@ public:
     if (!good)
       return failure();
     for (size_t i = 0; i < states; ++i)
-      if (frame.yields[i].getType() != stateTypes[i])
+      if (!n.equal(dimsOf(stateTypes[i]), dimsOf(frame.yields[i])) ||
+          frame.yields[i].getType() != stateTypes[i])
         return n.fail("its state `" + body.input(int(i)).name() +
                       "` starts as " + str(dimsOf(frame.inits[i])) +
                       " and becomes " + str(dimsOf(frame.yields[i])));

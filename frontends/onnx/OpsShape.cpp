@@ -212,7 +212,7 @@ LogicalResult concat(Node &n) {
           if (dims.size() != first.size())
             return n.fail("its inputs are " + str(first) + " and " + str(dims));
           for (size_t a = 0; a < dims.size(); ++a)
-            if (int64_t(a) != *axis && dims[a] != first[a])
+            if (int64_t(a) != *axis && !n.equal(first[a], dims[a]))
               return n.fail("its inputs are " + str(first) + " and " +
                             str(dims));
           parts.push_back(n.in(i));
@@ -263,7 +263,7 @@ FailureOr<mlir::Value> matrixProduct(Node &n, mlir::Value x, mlir::Value y) {
     y = mapsto::reshape(n.b, n.loc, y, Dims{ys[0], 1});
   xs = dimsOf(x);
   ys = dimsOf(y);
-  if (xs.back() != ys[ys.size() - 2])
+  if (!n.equal(xs.back(), ys[ys.size() - 2]))
     return n.fail(str(dimsOf(x)) + " by " + str(dimsOf(y)) +
                   " is no matrix product");
   ArrayRef<Dim> xBatch = ArrayRef<Dim>(xs).drop_back(2);

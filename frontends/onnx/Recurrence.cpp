@@ -72,12 +72,10 @@ LogicalResult Recurrence::readSizes() {
 LogicalResult Recurrence::checkInput(size_t i, ArrayRef<Dim> dims) {
   static constexpr StringRef names[] = {
       "X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"};
-  if (!n.has(i) || ArrayRef<Dim>(n.dims(i)) == dims)
+  if (!n.has(i) || n.equal(dims, n.dims(i)))
     return success();
   return n.fail("its input " + names[i] + " is " + str(n.dims(i)) +
-                    ", expected " + str(dims),
-                "sizes of other names that are always equal: fix them with "
-                "--dim NAME=SIZE");
+                ", expected " + str(dims));
 }
 
 bool Recurrence::isPlain() const {
