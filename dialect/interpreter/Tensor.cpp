@@ -65,21 +65,10 @@ double roundTo(Type type, double value) {
 }
 
 int64_t wrapTo(Type type, int64_t value) {
-  if (isZeroExtended(type)) {
-    unsigned unused = 64 - type.getIntOrFloatBitWidth();
-    return static_cast<int64_t>(static_cast<uint64_t>(value) << unused >>
-                                unused);
-  }
-  switch (type.getIntOrFloatBitWidth()) {
-  case 8:
-    return static_cast<int8_t>(value);
-  case 16:
-    return static_cast<int16_t>(value);
-  case 32:
-    return static_cast<int32_t>(value);
-  default:
-    return value;
-  }
+  unsigned unused = 64 - type.getIntOrFloatBitWidth();
+  uint64_t high = static_cast<uint64_t>(value) << unused;
+  return isZeroExtended(type) ? static_cast<int64_t>(high >> unused)
+                              : static_cast<int64_t>(high) >> unused;
 }
 
 void normalize(Tensor &tensor) {

@@ -11,6 +11,18 @@ Term divideTowardsZero(const Term &x, const Term &y) {
   return select(inexact & negative, down + 1, down);
 }
 
+Term divideUnsigned(const Term &x, const Term &y) {
+  mlir::Type u64 = y.b->getIntegerType(64, /*isSigned=*/false);
+  Term atLeast = ordered(x, u64) >= ordered(y, u64);
+  // Half of x is not below zero; its quotient is twice or once more than that.
+  Term half = x / 2 + select(x < 0, x(-0x1p63), 0);
+  Term quotient = half / y * 2;
+  Term rest = x - quotient * y;
+  Term more = ordered(rest, u64) >= ordered(y, u64);
+  return select(y < 0, select(atLeast, x(1), 0),
+                quotient + select(more, x(1), 0));
+}
+
 Term sizeAs(const Term &like, const Dim &size) {
   if (auto number = size.constant())
     return like(double(*number));

@@ -137,7 +137,8 @@ static Dims asDims(ArrayRef<int64_t> shape) {
 /// few, else a weight.
 mlir::Value Importer::weight(Value &value) {
   const TensorData &data = *value.data;
-  RankedTensorType type = mapsto::tensorOf(asDims(data.shape), value.type);
+  RankedTensorType type =
+      mapsto::tensorOf(asDims(data.shape), storedAs(value.type));
   if (data.numElements() <= kMostLiteral) {
     SmallVector<char> raw(data.bytes.begin(), data.bytes.end());
     if (value.type.isInteger(1)) // a byte each, where MLIR wants bits
@@ -217,6 +218,8 @@ static std::optional<Known> readKnown(const TensorData &data, Type type) {
     bool isSigned = !integer.isUnsigned() && !integer.isInteger(1);
     if (isSigned && size < 8 && (bits >> (8 * size - 1) & 1))
       bits |= ~uint64_t(0) << (8 * size);
+    if (integer.isUnsigned() && bits > uint64_t(INT64_MAX))
+      return std::nullopt;
     known.elements.push_back(Dim(int64_t(bits)));
   }
   return known;
@@ -253,13 +256,9 @@ void Importer::rely(const Known &known) {
 // Graphs
 //===----------------------------------------------------------------------===//
 
-static bool asData(const WeightTensor &tensor, TensorData &data) {
-  for (int type = TensorProto::FLOAT; type <= TensorProto::BFLOAT16; ++type)
-    if (weightType(TensorProto::DataType(type)) == tensor.dtype) {
-      data = {TensorProto::DataType(type), tensor.shape, tensor.bytes};
-      return true;
-    }
-  return false;
+static bool asData(const WeightTensor &tensor, int32_t type, TensorData &data) {
+  data = {TensorProto::DataType(type), tensor.shape, tensor.bytes};
+  return weightType(type) == tensor.dtype;
 }
 
 void Importer::declareInput(const ValueInfoProto &input) {
@@ -280,8 +279,7 @@ void Importer::declareInput(const ValueInfoProto &input) {
   auto given = options.values.find(input.name());
   if (given != options.values.end()) {
     TensorData data;
-    if (!asData(given->second, data) ||
-        typeOf(b.getContext(), data.type) != value.type)
+    if (!asData(given->second, type.elem_type(), data))
       return fail("the value for input `" + Twine(input.name()) +
                   "` is not of " + nameOf(type.elem_type()));
     value.given = data;
@@ -304,7 +302,7 @@ void Importer::declareInput(const ValueInfoProto &input) {
   if (!type.has_shape())
     dims = asDims(value.given->shape);
   BlockArgument argument = main.getBody().front().addArgument(
-      mapsto::tensorOf(dims, value.type),
+      mapsto::tensorOf(dims, storedAs(value.type)),
       NameLoc::get(b.getStringAttr(input.name())));
   inputNames.push_back(input.name());
   value.tensor = cast(b, argument.getLoc(), argument, carrierOf(value.type));
@@ -551,7 +549,7 @@ void Importer::importOutputs(const GraphProto &graph) {
     mlir::Value tensor = materialise(*value);
     if (!tensor)
       continue;
-    outputs.push_back(cast(b, main.getLoc(), tensor, value->type));
+    outputs.push_back(cast(b, main.getLoc(), tensor, storedAs(value->type)));
     attributes.push_back(b.getDictionaryAttr(
         b.getNamedAttr(kNameAttr, b.getStringAttr(output.name()))));
   }

@@ -22,6 +22,10 @@ size_t sizeOf(int32_t type) {
   case TensorProto::UINT8:
   case TensorProto::INT8:
   case TensorProto::BOOL:
+  case TensorProto::UINT4:
+  case TensorProto::INT4:
+  case TensorProto::UINT2:
+  case TensorProto::INT2:
     return 1;
   case TensorProto::UINT16:
   case TensorProto::INT16:
@@ -135,6 +139,39 @@ bool copyTyped(const TensorProto &tensor, uint64_t bytes,
   }
 }
 
+/// Elements of a byte in the file.
+uint64_t packedIn(int32_t type) {
+  switch (type) {
+  case TensorProto::UINT4:
+  case TensorProto::INT4:
+    return 2;
+  case TensorProto::UINT2:
+  case TensorProto::INT2:
+    return 4;
+  default:
+    return 1;
+  }
+}
+
+/// A byte each of `count` elements that share bytes, the first in the low bits.
+void unpack(uint64_t count, std::deque<std::vector<uint8_t>> &copies,
+            TensorData &data) {
+  uint64_t perByte = packedIn(data.type);
+  if (perByte == 1)
+    return;
+  unsigned bits = unsigned(8 / perByte);
+  bool isSigned =
+      data.type == TensorProto::INT4 || data.type == TensorProto::INT2;
+  std::vector<uint8_t> &wide = copies.emplace_back(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    unsigned above = 8 - bits - unsigned(i % perByte) * bits;
+    auto high = uint8_t(data.bytes[i / perByte] << above);
+    wide[i] = isSigned ? uint8_t(int8_t(high) >> (8 - bits))
+                       : uint8_t(high >> (8 - bits));
+  }
+  data.bytes = wide;
+}
+
 /// Type and shape; false, with the reason, where no tensor of them is read.
 bool readHeader(const TensorProto &tensor, TensorData &data, uint64_t &bytes,
                 std::string &error) {
@@ -154,12 +191,17 @@ bool readHeader(const TensorProto &tensor, TensorData &data, uint64_t &bytes,
 bool readInside(const TensorProto &tensor, uint64_t bytes,
                 std::deque<std::vector<uint8_t>> &copies, TensorData &data,
                 std::string &error) {
+  uint64_t count = bytes, perByte = packedIn(data.type);
+  bytes = bytes / perByte + (bytes % perByte != 0);
   if (tensor.has_raw_data()) {
     const std::string &raw = tensor.raw_data();
     data.bytes = {reinterpret_cast<const uint8_t *>(raw.data()), raw.size()};
-    if (raw.size() == bytes)
+    if (raw.size() == bytes) {
+      unpack(count, copies, data);
       return true;
+    }
   } else if (copyTyped(tensor, bytes, copies, data)) {
+    unpack(count, copies, data);
     return true;
   }
   error = "its data do not fill its shape";
@@ -189,10 +231,12 @@ bool ModelFile::read(const TensorProto &tensor, TensorData &data,
     return readInside(tensor, bytes, copies, data, error);
   if (!external(tensor, data.bytes, error))
     return false;
-  if (data.bytes.size() != bytes) {
+  uint64_t perByte = packedIn(data.type);
+  if (data.bytes.size() != bytes / perByte + (bytes % perByte != 0)) {
     error = "its external data do not fill its shape";
     return false;
   }
+  unpack(bytes, copies, data);
   return true;
 }
 

@@ -24,7 +24,8 @@
 
 namespace mapsto::onnx {
 
-/// The elements of a tensor: dense, row-major, little-endian.
+/// The elements of a tensor: dense, row-major, little-endian; those of 2 or 4
+/// bits a byte each, widened.
 struct TensorData {
   TensorProto::DataType type = TensorProto::UNDEFINED;
   llvm::SmallVector<int64_t, 4> shape;

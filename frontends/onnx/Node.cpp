@@ -1,4 +1,5 @@
 #include "frontends/onnx/Node.h"
+#include "dialect/interpreter/Tensor.h"
 
 #include "runtime/dtype.h"
 
@@ -221,10 +222,18 @@ void Node::give(size_t i, mlir::Value tensor, Type type) {
   give(i, std::move(value));
 }
 
+/// Numbers as elements of `type` would have them; sizes are within it.
+static Known wrapped(Known known, Type type) {
+  for (Dim &element : known.elements)
+    if (std::optional<int64_t> number = element.constant())
+      element = Dim(mapsto::wrapTo(type, *number));
+  return known;
+}
+
 void Node::give(size_t i, Known known, Type type) {
   Value value;
   value.type = type;
-  value.known = std::move(known);
+  value.known = wrapped(std::move(known), type);
   give(i, std::move(value));
 }
 
@@ -237,7 +246,8 @@ Node::resultOr(std::optional<Known> folded, Type type,
   if (failed(tensor))
     return failure();
   give(0, *tensor, type);
-  outputs[0].known = std::move(folded);
+  if (folded)
+    outputs[0].known = wrapped(std::move(*folded), type);
   return success();
 }
 

@@ -69,6 +69,8 @@ LogicalResult mod(Node &n) {
     return Dim::mod(x[0], x[1]);
   };
   return giveOfTwo(n, fold, [&](const Term &x, const Term &y) -> Term {
+    if (n.type(0).isUnsignedInteger(64))
+      return x - divideUnsigned(x, y) * y;
     if (!ofDividend)
       return x % y;
     if (isa<FloatType>(n.type(0))) {
@@ -89,10 +91,15 @@ template <typename Op> FailureOr<mlir::Value> combineAll(Node &n) {
   auto operands = broadcastInputs(n);
   if (failed(operands))
     return failure();
-  Term all(n, operands->front());
+  constexpr bool isExtreme =
+      std::is_same_v<Op, MaxOp> || std::is_same_v<Op, MinOp>;
+  auto as = [&](const Term &x) {
+    return isExtreme ? ordered(x, n.type(0)) : x;
+  };
+  Term all = as({n, operands->front()});
   for (mlir::Value next : llvm::drop_begin(*operands))
-    all = apply<Op>(all, Term(n, next));
-  return all.v;
+    all = apply<Op>(all, as({n, next}));
+  return as(all).v;
 }
 
 template <typename Op, Compute compute> LogicalResult variadic(Node &n) {
@@ -166,15 +173,16 @@ LogicalResult clip(Node &n) {
     limit(lowKnown, Dim::max);
     limit(highKnown, Dim::min);
   }
-  return n.resultOr(std::move(folded), n.type(0),
-                    [&]() -> FailureOr<mlir::Value> {
-                      Term result(n, x);
-                      if (*low)
-                        result = max(result, Term(n, *low));
-                      if (*high)
-                        result = min(result, Term(n, *high));
-                      return result.v;
-                    });
+  return n.resultOr(
+      std::move(folded), n.type(0), [&]() -> FailureOr<mlir::Value> {
+        auto as = [&](const Term &t) { return ordered(t, n.type(0)); };
+        Term result = as({n, x});
+        if (*low)
+          result = max(result, as({n, *low}));
+        if (*high)
+          result = min(result, as({n, *high}));
+        return as(result).v;
+      });
 }
 
 //===----------------------------------------------------------------------===//

@@ -78,7 +78,9 @@ LogicalResult div(Node &n) {
         auto operands = both(n);
         if (failed(operands))
           return failure();
-        return divideTowardsZero(operands->first, operands->second).v;
+        auto [x, y] = *operands;
+        bool isWide = n.type(0).isUnsignedInteger(64);
+        return (isWide ? divideUnsigned(x, y) : divideTowardsZero(x, y)).v;
       });
 }
 
@@ -150,7 +152,9 @@ template <ComparePredicate predicate> LogicalResult comparison(Node &n) {
         auto operands = both(n);
         if (failed(operands))
           return failure();
-        return compare(predicate, operands->first, operands->second).v;
+        return compare(predicate, ordered(operands->first, n.type(0)),
+                       ordered(operands->second, n.type(0)))
+            .v;
       });
 }
 

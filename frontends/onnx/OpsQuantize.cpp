@@ -53,7 +53,7 @@ struct Numbers {
 
 bool isQuantized(Type type) {
   auto integer = dyn_cast<IntegerType>(type);
-  return integer && (integer.getWidth() == 8 || integer.getWidth() == 16);
+  return integer && integer.getWidth() > 1 && integer.getWidth() <= 16;
 }
 
 /// The element type that the attribute asks for, else `otherwise`.
@@ -75,7 +75,7 @@ public:
     int64_t axis = n.attr("axis", 1);
     spread.block = n.attr("block_size", 0);
     Dims scales = n.dims(1);
-    if (scales.size() <= 1 && (scales.empty() || scales[0] == Dim(1)))
+    if (numElements(scales) == Dim(1))
       return spread;
     FailureOr<int64_t> positive = n.axis(axis, int64_t(spread.dims.size()));
     if (failed(positive))
@@ -105,12 +105,12 @@ public:
   FailureOr<mlir::Value> operator()(size_t i) const {
     if (!n.has(i))
       return mlir::Value();
-    if (n.dims(i) != n.dims(1))
-      return n.fail("a zero point of shape " + str(n.dims(i)) +
-                    " beside a scale of shape " + str(n.dims(1)));
     mlir::Value x = n.in(i);
-    if (!axis)
+    if (numElements(dimsOf(x)) == Dim(1))
       return reshape(n.b, n.loc, x, {});
+    if (dimsOf(x) != n.dims(1))
+      return n.fail("a zero point of shape " + str(dimsOf(x)) +
+                    " beside a scale of shape " + str(n.dims(1)));
     Dims shape(dims.size(), Dim(1));
     if (!block) {
       shape[size_t(*axis)] = dims[size_t(*axis)];
@@ -152,7 +152,7 @@ LogicalResult quantizeLinear(Node &n) {
     return failure();
   if (!isQuantized(*type))
     return n.fail("it quantizes to " + nameOf(dataTypeOf(*type)) +
-                  ": only 8 and 16 bit integers are supported");
+                  ": only integers of 2 to 16 bits are supported");
   if (zeroType && zeroType != *type)
     return n.fail("its zero point is not of its output_dtype");
   FailureOr<mlir::Value> scale = (*spread)(1), zero = (*spread)(2);

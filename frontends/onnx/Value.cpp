@@ -39,6 +39,14 @@ Type typeOf(MLIRContext *context, int32_t dataType) {
     return isUnsigned(32);
   case TensorProto::UINT64:
     return isUnsigned(64);
+  case TensorProto::INT2:
+    return b.getIntegerType(2);
+  case TensorProto::INT4:
+    return b.getIntegerType(4);
+  case TensorProto::UINT2:
+    return isUnsigned(2);
+  case TensorProto::UINT4:
+    return isUnsigned(4);
   default:
     return {};
   }
@@ -58,8 +66,12 @@ std::optional<mapsto_dtype> weightType(int32_t dataType) {
     return MAPSTO_I32;
   case TensorProto::INT64:
     return MAPSTO_I64;
+  case TensorProto::INT2:
+  case TensorProto::INT4:
   case TensorProto::INT8:
     return MAPSTO_I8;
+  case TensorProto::UINT2:
+  case TensorProto::UINT4:
   case TensorProto::UINT8:
     return MAPSTO_U8;
   case TensorProto::BOOL:
@@ -78,36 +90,51 @@ std::optional<mapsto_dtype> weightType(int32_t dataType) {
 }
 
 int32_t dataTypeOf(Type type) {
-  for (int32_t t = TensorProto::FLOAT; t <= TensorProto::BFLOAT16; ++t)
+  for (int32_t t = TensorProto::FLOAT; t <= TensorProto::INT2; ++t)
     if (typeOf(type.getContext(), t) == type)
       return t;
   return TensorProto::UNDEFINED;
 }
 
+Type storedAs(Type type) {
+  auto integer = dyn_cast<IntegerType>(type);
+  return !integer || integer.getWidth() == 1 || integer.getWidth() >= 8
+             ? type
+             : IntegerType::get(type.getContext(), 8, integer.getSignedness());
+}
+
 Type carrierOf(Type type) {
   Builder b(type.getContext());
-  if (type.isUnsignedInteger(8) || type.isUnsignedInteger(16) ||
-      type.isInteger(16))
-    return b.getI32Type();
-  if (type.isUnsignedInteger(32) || type.isUnsignedInteger(64))
-    return b.getI64Type();
-  return type;
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer || integer.getWidth() == 1)
+    return type;
+  if (integer.getWidth() > 16)
+    return integer.isUnsigned() ? b.getI64Type() : type;
+  return integer.isUnsigned() || integer.getWidth() != 8 ? b.getI32Type()
+                                                         : type;
+}
+
+/// Whole numbers modulo 2^bits, from -2^(bits - 1) or, of an unsigned type, 0.
+static mlir::Value wrapNarrow(OpBuilder &b, Location loc, mlir::Value tensor,
+                              Type type) {
+  auto number = [&](int64_t value) {
+    return splat(b, loc, double(value), tensor.getType());
+  };
+  int64_t span = int64_t(1) << type.getIntOrFloatBitWidth();
+  int64_t half = type.isUnsignedInteger() ? 0 : span / 2;
+  // `mod` has the divisor's sign.
+  mlir::Value rest = ModOp::create(
+      b, loc, AddOp::create(b, loc, tensor, number(half)), number(span));
+  return SubOp::create(b, loc, rest, number(half));
 }
 
 mlir::Value wrapTo(OpBuilder &b, Location loc, mlir::Value tensor, Type type) {
   Type carrier = carrierOf(type);
-  unsigned bits = type.getIntOrFloatBitWidth();
-  if (carrier == type || bits == 64)
+  if (carrier == type || type.isInteger(64)) // of any sign
     return tensor;
-  auto number = [&](int64_t value) {
-    return splat(b, loc, double(value), tensor.getType());
-  };
-  int64_t half = type.isUnsignedInteger() ? 0 : int64_t(1) << (bits - 1);
-  // `mod` has the divisor's sign.
-  mlir::Value shifted =
-      half ? mlir::Value(AddOp::create(b, loc, tensor, number(half))) : tensor;
-  mlir::Value rest = ModOp::create(b, loc, shifted, number(int64_t(1) << bits));
-  return half ? mlir::Value(SubOp::create(b, loc, rest, number(half))) : rest;
+  if (storedAs(type) != type)
+    return wrapNarrow(b, loc, tensor, type);
+  return cast(b, loc, cast(b, loc, tensor, type), carrier);
 }
 
 mlir::Value convert(OpBuilder &b, Location loc, mlir::Value tensor, Type from,
@@ -118,6 +145,10 @@ mlir::Value convert(OpBuilder &b, Location loc, mlir::Value tensor, Type from,
     mlir::Value zero = splat(b, loc, 0, tensor.getType());
     return CompareOp::create(b, loc, ComparePredicate::ne, tensor, zero);
   }
+  // Its carrier has not the sign that uint64 lacks.
+  for (Type type : {from, to})
+    if (type.isUnsignedInteger(64))
+      tensor = cast(b, loc, tensor, type);
   return wrapTo(b, loc, cast(b, loc, tensor, carrierOf(to)), to);
 }
 

@@ -61,8 +61,11 @@ mlir::Type typeOf(mlir::MLIRContext *context, int32_t dataType);
 std::optional<mapsto_dtype> weightType(int32_t dataType);
 /// The data type's number of an element type.
 int32_t dataTypeOf(mlir::Type type);
-/// What tensors of these elements are computed with: i32 for ui8, i16 and
-/// ui16, i64 for ui32 and ui64, else the type itself.
+/// What tensors of these elements are kept as: a byte for each of 2 or 4 bits,
+/// else the type itself.
+mlir::Type storedAs(mlir::Type type);
+/// What tensors of these elements are computed with: i32 for ui8 and all
+/// integers of 2, 4 and 16 bits, i64 for ui32 and ui64, else the type itself.
 mlir::Type carrierOf(mlir::Type type);
 
 } // namespace mapsto::onnx

@@ -1,0 +1,106 @@
+"""ONNX models of whole numbers: quantized ones, and those of 4 and of 64 bits. What is expected is computed here."""
+
+import unittest
+
+import onnx_file as onnx
+from onnx_file import FLOAT, INT4, INT8, INT32, UINT4, UINT8, UINT16, UINT64, node
+from support import Test, mapsto, write_npy
+
+
+def saturate(real, scale, zero, least, most):
+    return max(least, min(most, round(real / scale) + zero))
+
+
+class Integers(Test):
+    def check(self, model, inputs, expected):
+        """The compiled model's and the interpreter's outputs are `expected`."""
+        path = self.folder / "model.onnx"
+        path.write_bytes(model)
+        options = [f"--input={name}={value}" for name, value in inputs.items()]
+        for name, value in expected.items():
+            options += ["--expect", f"{name}={value}"]
+        for how in [], ["--interpret"]:
+            self.succeed(mapsto("run", path, *options, *how))
+
+    def test_quantize_by_block(self):
+        x = [[-3.0, 0.5, 1.5, 2.5, 100.0], [7.0, -7.0, 0.25, 0.75, -100.0]]
+        scales, zeros = [[0.5, 1.0, 2.0], [0.25, 0.5, 0.125]], [[10, 128, 3], [0, 255, 200]]
+        expected = [[saturate(v, scales[r][c // 2], zeros[r][c // 2], 0, 255) for c, v in enumerate(row)]
+                    for r, row in enumerate(x)]
+        self.check(onnx.model([node("QuantizeLinear", "x s z", "y", axis=-1, block_size=2)],
+                              [("x", FLOAT, [2, 5])], [("y", UINT8, [2, 5])],
+                              [("s", FLOAT, [2, 3], sum(scales, [])), ("z", UINT8, [2, 3], sum(zeros, []))]),
+                   {"x": x}, {"y": expected})
+
+    def test_quantize_without_zero_point(self):
+        x = [-40000.0, -0.5, 1.5, 70000.0]
+        self.check(onnx.model([node("QuantizeLinear", "x s", "y", output_dtype=UINT16)],
+                              [("x", FLOAT, ["n"])], [("y", UINT16, ["n"])], [("s", FLOAT, [], [1.0])]),
+                   {"x": x}, {"y": [saturate(v, 1, 0, 0, 65535) for v in x]})
+
+    def test_weights_of_four_bits(self):
+        """Each row of the weight has its scale and zero point; what is read is the product."""
+        weight, scales, zeros = [[-8, 7, 3], [1, -2, 5]], [0.5, 2.0], [1, -3]
+        real = [[(q - zeros[r]) * scales[r] for q in row] for r, row in enumerate(weight)]
+        x = [1.0, 2.0]
+        self.check(onnx.model([node("DequantizeLinear", "w s z", "r", axis=0), node("MatMul", "x r", "y")],
+                              [("x", FLOAT, [1, 2])], [("y", FLOAT, [1, 3])],
+                              [("w", INT4, [2, 3], sum(weight, [])), ("s", FLOAT, [2], scales),
+                               ("z", INT4, [2], zeros)]),
+                   {"x": [x]}, {"y": [[sum(x[k] * real[k][n] for k in range(2)) for n in range(3)]]})
+
+    def test_quantize_to_four_bits(self):
+        x = [-3.0, 0.6, 14.4, 40.0, 2.5]
+        self.check(onnx.model([node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")],
+                              [("x", FLOAT, [5])], [("y", FLOAT, [5])],
+                              [("s", FLOAT, [], [1.0]), ("z", UINT4, [], [2])]),
+                   {"x": x}, {"y": [saturate(v, 1, 2, 0, 15) - 2.0 for v in x]})
+
+    def test_product_in_integers(self):
+        a, b, zero_a, zero_b = [[0, 255, 7], [9, 1, 200]], [[-128, 1], [5, 127], [-3, 4]], 100, [3, -4]
+        sums = [[sum((a[i][k] - zero_a) * (b[k][j] - zero_b[j]) for k in range(3)) for j in range(2)]
+                for i in range(2)]
+        scales, bias = [0.5, 0.25], [1.0, -1.0]
+        self.check(onnx.model([node("MatMulInteger", "a b za zb", "i"),
+                               node("MatMulIntegerToFloat", "a b sa sb za zb bias", "f", domain="com.microsoft")],
+                              [("a", UINT8, ["m", 3])], [("i", INT32, ["m", 2]), ("f", FLOAT, ["m", 2])],
+                              [("b", INT8, [3, 2], sum(b, [])), ("za", UINT8, [], [zero_a]),
+                               ("zb", INT8, [2], zero_b), ("sa", FLOAT, [], [2.0]), ("sb", FLOAT, [2], scales),
+                               ("bias", FLOAT, [2], bias)]),
+                   {"a": a}, {"i": sums, "f": [[s * 2 * scales[j] + bias[j] for j, s in enumerate(row)]
+                                               for row in sums]})
+
+    def test_dynamic_product(self):
+        """x has a range that makes its scale 1: products are those of what was rounded."""
+        x, b = [[-55.0, 200.0, 3.4]], [[1, -2], [3, 4], [-5, 6]]
+        rounded = [round(v) for v in x[0]]
+        self.check(onnx.model([node("DynamicQuantizeMatMul", "x b s", "y", domain="com.microsoft")],
+                              [("x", FLOAT, [1, 3])], [("y", FLOAT, [1, 2])],
+                              [("b", INT8, [3, 2], sum(b, [])), ("s", FLOAT, [], [0.5])]),
+                   {"x": x}, {"y": [[0.5 * sum(rounded[k] * b[k][j] for k in range(3)) for j in range(2)]]})
+
+    def test_uint64_beyond_int64(self):
+        x = [2**63 + 5, 2**64 - 1, 17, 2**63]
+        y = [7, 2**63 + 1, 2**64 - 2, 2**63]
+        ops = {"Div": ("q", UINT64, lambda a, b: a // b), "Mod": ("r", UINT64, lambda a, b: a % b),
+               "Max": ("m", UINT64, max), "Min": ("n", UINT64, min), "Less": ("l", onnx.BOOL, lambda a, b: a < b)}
+        path = self.folder / "model.onnx"
+        path.write_bytes(onnx.model([node(op, "x y", name) for op, (name, _, _) in ops.items()] +
+                                    [node("Cast", "x", "f", to=FLOAT)],
+                                    [("x", UINT64, [4]), ("y", UINT64, [4])],
+                                    [(name, dtype, [4]) for name, dtype, _ in ops.values()] + [("f", FLOAT, [4])]))
+        options = []
+        for name, values in ("x", x), ("y", y):
+            write_npy(self.folder / f"{name}.npy", [4], values, "<u8")
+            options += ["--input", f"{name}=@{self.folder / name}.npy"]
+        for name, dtype, compute in ops.values():
+            values = [compute(a, b) for a, b in zip(x, y)]
+            write_npy(self.folder / f"{name}.npy", [4], values, "<u8" if dtype == UINT64 else "|b1")
+            options += ["--expect", f"{name}=@{self.folder / name}.npy"]
+        options += ["--expect", f"f={[float(v) for v in x]}"]
+        for how in [], ["--interpret"]:
+            self.succeed(mapsto("run", path, *options, *how))
+
+
+if __name__ == "__main__":
+    unittest.main()
