@@ -150,7 +150,7 @@ struct ManifestVariant {
   std::vector<uint32_t> words;
   uint32_t features = 0, sharedBytes = 0;
   uint32_t when = kNoId;
-  std::vector<ManifestTiling> tilings;
+  std::vector<ManifestTiling> tilings = {};
 };
 
 /// A kernel's shader (see ShaderRecord).

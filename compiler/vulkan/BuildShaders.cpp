@@ -7,6 +7,7 @@
 #include "compiler/pipeline.h"
 #include "compiler/vulkan/CompileGlsl.h"
 #include "compiler/vulkan/ShaderText.h"
+#include "compiler/vulkan/SpirvWords.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -66,7 +67,7 @@ void addShaders(ManifestModel &manifest, const std::vector<Shader> &shaders) {
       record.scratch = expr(shader->scratch);
     for (const ShaderVariant &variant : shader->variants) {
       ManifestVariant v;
-      v.words = variant.words;
+      v.words = withKhrMatrices(withoutNames(variant.words));
       v.features = variant.features;
       v.sharedBytes = variant.sharedBytes;
       if (!variant.when.empty())

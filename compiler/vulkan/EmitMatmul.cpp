@@ -2,8 +2,7 @@
 
 #include "compiler/vulkan/EmitMatmul.h"
 
-#include "compiler/kernel/MatmulPlan.h"
-#include "compiler/vulkan/MatmulTilings.h"
+#include "compiler/vulkan/MatmulShader.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
@@ -11,86 +10,8 @@ using namespace mlir;
 
 namespace mapsto {
 
-namespace {
-
 /// Elements that one access to shared memory can have.
-constexpr int64_t kFour = 4;
-
-class MatmulShader {
-public:
-  MatmulShader(KernelEmitter &e, func::FuncOp function, const Group &group,
-               ArrayRef<Buffer> results);
-  void emit();
-
-private:
-  KernelEmitter &e;
-  func::FuncOp function;
-  const Group &group;
-  Buffer result;
-  const Product p;
-  Type type, accumulator;
-
-  // The specialisation constants, of MatmulTilings.h.
-  Value across, rowsEach, columnsEach, depth, slices;
-
-  /// Where an invocation's first row and column are within its workgroup's
-  /// tile, and how far its fours of them are apart.
-  Value inRow, inColumn, rowStep, columnStep;
-
-  void emitTiles();
-  void emitFewRows();
-  /// A side of the product on its way through shared memory.
-  struct Side {
-    Value tile;   ///< the shared array: [depth][stride]
-    Value stride; ///< of a step along K in it
-    Value extent; ///< rows or columns of the tile
-    Value ahead;  ///< this invocation's elements of the next tile
-    Value share;  ///< how many these are
-    Value bound;  ///< rows or columns of the matrix
-    /// How neighbours lie in memory: along K, else along the rows or columns,
-    /// of panels of so many where that is not 0.
-    bool isAlongK;
-    int64_t panel = 0;
-  };
-  Side makeSide(StringRef name, Value extent, Value bound, bool isAlongK,
-                int64_t panel);
-  void eachOfShare(const Side &side,
-                   function_ref<void(Value n, Value inTile, Value k)> body);
-  void fetch(const Side &side, Value first, Value firstK,
-             function_ref<Value(Value position, Value k)> read);
-  void stage(const Side &side);
-  void multiply(const Side &lhs, const Side &rhs, Value lhsOwn, Value rhsOwn,
-                Value sums);
-  Value ownPosition(Value i, Value step);
-  Value rhsElement(Value batch, Value k, Value column);
-  Value elementOr0(Value condition, function_ref<Value()> element);
-  void store(Value batch, Value row, Value column, Value sum);
-
-  Value div(Value x, Value y) { return arith::DivUIOp::create(e.b, x, y); }
-  Value rem(Value x, Value y) { return arith::RemUIOp::create(e.b, x, y); }
-  Value ceilDiv(Value x, Value y) {
-    return div(e.sub(e.add(x, y), e.idx(1)), y);
-  }
-  Value both(Value x, Value y) { return arith::AndIOp::create(e.b, x, y); }
-  Value zero() { return e.constant(accumulator, 0); }
-  Value get(Value array, Value at) {
-    return memref::LoadOp::create(e.b, array, at);
-  }
-  void put(Value array, Value at, Value value) {
-    memref::StoreOp::create(e.b, value, array, at);
-  }
-  Value ownArray(StringRef name, Value size) {
-    return e.ownArray(name, size, accumulator).memref;
-  }
-  void unrolled(StringRef name, Value count, function_ref<void(Value)> body) {
-    e.unrolled(count, name, [&](Index i) { body(i.value); });
-  }
-  Index varying(Value v) { return {v, Index::Vector}; }
-  bool readsRhsAlongK() const;
-  /// Walks the workgroup's items, of which a batch has so many.
-  void eachItem(Value ofBatch,
-                function_ref<void(Value batch, Value inBatch)> body);
-};
+static constexpr int64_t kFour = 4;
 
 MatmulShader::MatmulShader(KernelEmitter &e, func::FuncOp function,
                            const Group &group, ArrayRef<Buffer> results)
@@ -110,18 +31,45 @@ void MatmulShader::emit() {
   columnsEach = addConstant(function, "columnsEach");
   depth = addConstant(function, "depth");
   slices = addConstant(function, "slices");
+  SmallVector<Tiling> withMatrices = matrixTilings(p);
+  if (!isMany || withMatrices.empty())
+    return emitWithoutMatrices(isFew, isMany);
+  setTilings(function, withMatrices, kMatrixTilingsAttr);
+  if (isFew)
+    function->setAttr(kMatricesWhenAttr,
+                      e.b.getStringAttr(beyondFewRows(p).str()));
+  down = addConstant(function, "down");
+  matrixRows = addConstant(function, "matrixRows");
+  matrixColumns = addConstant(function, "matrixColumns");
+  matrixDepth = addConstant(function, "matrixDepth");
+  either(
+      addIfMatrices(function),
+      [&] {
+        hasMatrices = true;
+        emitMatrices();
+        hasMatrices = false;
+      },
+      [&] { emitWithoutMatrices(isFew, isMany); });
+}
+
+void MatmulShader::emitWithoutMatrices(bool isFew, bool isMany) {
   if (!isFew)
     return emitTiles();
   if (!isMany)
     return emitFewRows();
-  auto none = [](function_ref<void()> body) {
+  either(
+      e.less(e.idx(1), slices), [&] { emitFewRows(); }, [&] { emitTiles(); });
+}
+
+void MatmulShader::either(Value condition, Function<void()> then,
+                          Function<void()> otherwise) {
+  auto nothing = [](Function<void()> body) {
     body();
     return SmallVector<Value>();
   };
   e.branch(
-      e.less(e.idx(1), slices), {},
-      [&] { return none([&] { emitFewRows(); }); },
-      [&] { return none([&] { emitTiles(); }); });
+      condition, {}, [&] { return nothing(then); },
+      [&] { return nothing(otherwise); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -135,13 +83,14 @@ Value MatmulShader::rhsElement(Value batch, Value k, Value column) {
   return e.element(p.rhs, {panel, varying(k), inPanel});
 }
 
-/// An operand's element as sums have it, or 0 where the condition does not
+/// An operand's element in another type, or 0 where the condition does not
 /// hold.
-Value MatmulShader::elementOr0(Value condition, function_ref<Value()> element) {
+Value MatmulShader::elementOr0(Value condition, Type element,
+                               function_ref<Value()> read) {
   return e.branch(
-      condition, {accumulator},
-      [&] { return SmallVector<Value>{e.convert(element(), accumulator)}; },
-      [&] { return SmallVector<Value>{zero()}; })[0];
+      condition, {element},
+      [&] { return SmallVector<Value>{e.convert(read(), element)}; },
+      [&] { return SmallVector<Value>{zero(element)}; })[0];
 }
 
 /// The sum through what follows the product, to memory.
@@ -158,18 +107,71 @@ void MatmulShader::store(Value batch, Value row, Value column, Value sum) {
 // Tiles
 //===----------------------------------------------------------------------===//
 
-/// Four more to a step along K: what is written along K meets different banks,
-/// and fours of rows or columns stay where one access reads them.
+/// Does the operand lie in memory so that its last axis's neighbours are
+/// neighbours? Views that are read through may have it otherwise.
+static bool keepsLastAxis(KernelEmitter &e, Value operand) {
+  while (!e.buffers.count(operand)) {
+    auto transpose = operand.getDefiningOp<TransposeOp>();
+    if (!transpose)
+      return true;
+    ArrayRef<int64_t> permutation = transpose.getPermutation();
+    if (permutation.back() != int64_t(permutation.size()) - 1)
+      return false;
+    operand = transpose.getX();
+  }
+  return true;
+}
+
+bool MatmulShader::readsRhsAlongK() const {
+  return !p.packed && p.transposed == keepsLastAxis(e, p.rhs);
+}
+
 MatmulShader::Side MatmulShader::makeSide(StringRef name, Value extent,
                                           Value bound, bool isAlongK,
                                           int64_t panel) {
-  Value stride = named(e.add(extent, e.idx(kFour)), "stride");
-  Value share = named(ceilDiv(e.mul(depth, extent), e.invocations()), "share");
-  Value tile =
-      e.sharedArray((name + "Tile").str(), e.mul(depth, stride), accumulator)
-          .memref;
-  return {tile,  stride, extent,   ownArray((name + "Ahead").str(), share),
-          share, bound,  isAlongK, panel};
+  Side side;
+  side.element = accumulator;
+  side.extent = extent;
+  side.bound = bound;
+  side.isAlongK = isAlongK;
+  side.panel = panel;
+  Value steps = depth, length = extent;
+  // Some more: what is written along K meets different banks, and fours of
+  // rows or columns stay where one access reads them.
+  int64_t apart = kFour;
+  if (hasMatrices) {
+    // A matrix is read either way: as the elements lie in memory.
+    side.element = elementTypeOf(p.lhs);
+    side.isTileAlongK = isAlongK;
+    apart = kMatrixAlignment;
+    if (isAlongK)
+      std::swap(steps, length);
+  }
+  side.stride = named(e.add(length, e.idx(apart)), "stride");
+  side.tile = e.sharedArray((name + "Tile").str(), e.mul(steps, side.stride),
+                            side.element)
+                  .memref;
+  side.share = named(ceilDiv(e.mul(depth, extent), e.invocations()), "share");
+  side.ahead =
+      e.ownArray((name + "Ahead").str(), side.share, side.element).memref;
+  return side;
+}
+
+MatmulShader::Side MatmulShader::makeLhs(Value extent) {
+  return makeSide("lhs", extent, e.dim(p.rows), keepsLastAxis(e, p.lhs), 0);
+}
+
+MatmulShader::Side MatmulShader::makeRhs(Value extent) {
+  int64_t panel = p.packed ? *dimsOf(p.rhs)[2].constant() : 0;
+  if (panel && kLeastTileColumns % panel != 0)
+    panel = 0;
+  return makeSide("rhs", extent, e.dim(p.n), readsRhsAlongK(), panel);
+}
+
+Value MatmulShader::placeInTile(const Side &side, Value inTile, Value k) {
+  if (side.isTileAlongK)
+    std::swap(inTile, k);
+  return e.add(e.mul(k, side.stride), inTile);
 }
 
 /// The elements of a tile that an invocation brings there: as they lie in
@@ -203,14 +205,15 @@ void MatmulShader::fetch(const Side &side, Value first, Value firstK,
     Value position = named(e.add(first, inTile), "position");
     Value k = named(e.add(firstK, inStep), "k");
     Value inside = both(e.less(position, side.bound), e.less(k, e.dim(p.k)));
-    put(side.ahead, n, elementOr0(inside, [&] { return read(position, k); }));
+    put(side.ahead, n,
+        elementOr0(inside, side.element, [&] { return read(position, k); }));
   });
 }
 
 /// Puts what has been fetched into shared memory.
 void MatmulShader::stage(const Side &side) {
   eachOfShare(side, [&](Value n, Value inTile, Value k) {
-    put(side.tile, e.add(e.mul(k, side.stride), inTile), get(side.ahead, n));
+    put(side.tile, placeInTile(side, inTile, k), get(side.ahead, n));
   });
 }
 
@@ -258,23 +261,40 @@ void MatmulShader::eachItem(Value ofBatch,
   });
 }
 
-/// Does the operand lie in memory so that its last axis's neighbours are
-/// neighbours? Views that are read through may have it otherwise.
-static bool keepsLastAxis(KernelEmitter &e, Value operand) {
-  while (!e.buffers.count(operand)) {
-    auto transpose = operand.getDefiningOp<TransposeOp>();
-    if (!transpose)
-      return true;
-    ArrayRef<int64_t> permutation = transpose.getPermutation();
-    if (permutation.back() != int64_t(permutation.size()) - 1)
-      return false;
-    operand = transpose.getX();
-  }
-  return true;
+void MatmulShader::eachTile(Value tileRows, Value tileColumns,
+                            function_ref<void(Value, Value, Value)> body) {
+  Value tilesDown = named(ceilDiv(e.dim(p.rows), tileRows), "tilesDown");
+  Value tilesAcross = ceilDiv(e.dim(p.n), tileColumns);
+  Value tiles = named(e.mul(tilesDown, tilesAcross), "tiles");
+  eachItem(tiles, [&](Value batch, Value tile) {
+    Value firstRow = named(e.mul(rem(tile, tilesDown), tileRows), "firstRow");
+    Value firstColumn =
+        named(e.mul(div(tile, tilesDown), tileColumns), "firstColumn");
+    body(batch, firstRow, firstColumn);
+  });
 }
 
-bool MatmulShader::readsRhsAlongK() const {
-  return !p.packed && p.transposed == keepsLastAxis(e, p.rhs);
+void MatmulShader::eachStep(Value batch, const Side &lhs, Value firstRow,
+                            const Side &rhs, Value firstColumn,
+                            function_ref<void()> body) {
+  auto fetchBoth = [&](Value firstK) {
+    fetch(lhs, firstRow, firstK, [&](Value row, Value k) {
+      return p.lhsElement(e, batch, varying(row), varying(k));
+    });
+    fetch(rhs, firstColumn, firstK,
+          [&](Value column, Value k) { return rhsElement(batch, k, column); });
+  };
+  fetchBoth(e.idx(0));
+  e.loop(e.idx(0), e.dim(p.k), depth, [&](Value firstK) {
+    named(firstK, "firstK");
+    e.barrier();
+    stage(lhs);
+    stage(rhs);
+    e.barrier();
+    Value next = named(e.add(firstK, depth), "nextK");
+    e.when(e.less(next, e.dim(p.k)), [&] { fetchBoth(next); });
+    body();
+  });
 }
 
 void MatmulShader::emitTiles() {
@@ -286,140 +306,34 @@ void MatmulShader::emitTiles() {
   columnStep = named(e.mul(across, four), "columnStep");
   Value tileRows = named(e.mul(down, rowsEach), "tileRows");
   Value tileColumns = named(e.mul(across, columnsEach), "tileColumns");
-  Side lhs =
-      makeSide("lhs", tileRows, e.dim(p.rows), keepsLastAxis(e, p.lhs), 0);
-  int64_t panel = p.packed ? *dimsOf(p.rhs)[2].constant() : 0;
-  if (panel && kLeastTileColumns % panel != 0)
-    panel = 0;
-  Side rhs = makeSide("rhs", tileColumns, e.dim(p.n), readsRhsAlongK(), panel);
+  Side lhs = makeLhs(tileRows), rhs = makeRhs(tileColumns);
   Value lhsOwn = ownArray("lhs", rowsEach);
   Value rhsOwn = ownArray("rhs", columnsEach);
   Value sums = ownArray("sums", e.mul(rowsEach, columnsEach));
-  Value tilesDown = named(ceilDiv(e.dim(p.rows), tileRows), "tilesDown");
-  Value tilesAcross = ceilDiv(e.dim(p.n), tileColumns);
-  Value tiles = named(e.mul(tilesDown, tilesAcross), "tiles");
 
-  eachItem(tiles, [&](Value batch, Value tile) {
-    Value firstRow = named(e.mul(rem(tile, tilesDown), tileRows), "firstRow");
-    Value firstColumn =
-        named(e.mul(div(tile, tilesDown), tileColumns), "firstColumn");
-    auto fetchBoth = [&](Value firstK) {
-      fetch(lhs, firstRow, firstK, [&](Value row, Value k) {
-        return p.lhsElement(e, batch, varying(row), varying(k));
-      });
-      fetch(rhs, firstColumn, firstK, [&](Value column, Value k) {
-        return rhsElement(batch, k, column);
-      });
-    };
-    unrolled("i", e.mul(rowsEach, columnsEach),
-             [&](Value i) { put(sums, i, zero()); });
-    // While a step is computed the next one's elements are on their way.
-    fetchBoth(e.idx(0));
-    e.loop(e.idx(0), e.dim(p.k), depth, [&](Value firstK) {
-      named(firstK, "firstK");
-      e.barrier();
-      stage(lhs);
-      stage(rhs);
-      e.barrier();
-      Value next = named(e.add(firstK, depth), "nextK");
-      e.when(e.less(next, e.dim(p.k)), [&] { fetchBoth(next); });
-      multiply(lhs, rhs, lhsOwn, rhsOwn, sums);
-    });
-    unrolled("r", rowsEach, [&](Value r) {
-      Value row = e.add(e.add(firstRow, inRow), ownPosition(r, rowStep));
-      named(row, "row");
-      unrolled("c", columnsEach, [&](Value c) {
-        Value column =
-            e.add(e.add(firstColumn, inColumn), ownPosition(c, columnStep));
-        named(column, "column");
-        e.when(both(e.less(row, e.dim(p.rows)), e.less(column, e.dim(p.n))),
-               [&] {
-                 Value at = e.add(e.mul(r, columnsEach), c);
-                 store(batch, row, column, get(sums, at));
-               });
-      });
-    });
-  });
-}
-
-//===----------------------------------------------------------------------===//
-// Few rows
-//===----------------------------------------------------------------------===//
-
-void MatmulShader::emitFewRows() {
-  // Neighbours read neighbouring elements of the right side.
-  bool rhsAlongK = readsRhsAlongK();
-  Value inStrip =
-      rhsAlongK ? div(e.invocation(), slices) : rem(e.invocation(), across);
-  Value slice =
-      rhsAlongK ? rem(e.invocation(), slices) : div(e.invocation(), across);
-  named(inStrip, "inStrip");
-  named(slice, "slice");
-  Value strips = named(ceilDiv(e.dim(p.n), across), "strips");
-  // A row's sums, slice by slice of K.
-  Value width = named(e.mul(across, slices), "width");
-  Value partial =
-      e.sharedArray("partialSums", e.mul(rowsEach, width), accumulator).memref;
-  Value sums = ownArray("sums", rowsEach);
-  Value rhs = ownArray("rhs", depth);
-  Value lastRow = named(e.sub(e.dim(p.rows), e.idx(1)), "lastRow");
-
-  eachItem(strips, [&](Value batch, Value strip) {
-    Value firstColumn = named(e.mul(strip, across), "firstColumn");
-    unrolled("r", rowsEach, [&](Value r) { put(sums, r, zero()); });
-    Value column = named(e.add(firstColumn, inStrip), "column");
-    e.loop(e.idx(0), e.dim(p.k), e.mul(depth, slices), [&](Value firstK) {
-      named(firstK, "firstK");
-      auto kOf = [&](Value n) {
-        return named(e.add(e.add(firstK, e.mul(n, slices)), slice), "k");
-      };
-      // Several elements are on their way at once.
-      unrolled("n", depth, [&](Value n) {
-        Value k = kOf(n);
-        Value inside = both(e.less(column, e.dim(p.n)), e.less(k, e.dim(p.k)));
-        put(rhs, n,
-            elementOr0(inside, [&] { return rhsElement(batch, k, column); }));
-      });
-      unrolled("n", depth, [&](Value n) {
-        Value k = kOf(n);
-        Value inside = e.less(k, e.dim(p.k));
+  eachTile(
+      tileRows, tileColumns,
+      [&](Value batch, Value firstRow, Value firstColumn) {
+        unrolled("i", e.mul(rowsEach, columnsEach),
+                 [&](Value i) { put(sums, i, zero(accumulator)); });
+        eachStep(batch, lhs, firstRow, rhs, firstColumn,
+                 [&] { multiply(lhs, rhs, lhsOwn, rhsOwn, sums); });
         unrolled("r", rowsEach, [&](Value r) {
-          Value row = e.minIndex(r, lastRow);
-          Value x = elementOr0(inside, [&] {
-            return p.lhsElement(e, batch, varying(row), varying(k));
+          Value row = e.add(e.add(firstRow, inRow), ownPosition(r, rowStep));
+          named(row, "row");
+          unrolled("c", columnsEach, [&](Value c) {
+            Value column =
+                e.add(e.add(firstColumn, inColumn), ownPosition(c, columnStep));
+            named(column, "column");
+            e.when(both(e.less(row, e.dim(p.rows)), e.less(column, e.dim(p.n))),
+                   [&] {
+                     Value at = e.add(e.mul(r, columnsEach), c);
+                     store(batch, row, column, get(sums, at));
+                   });
           });
-          put(sums, r, e.fma(x, get(rhs, n), get(sums, r)));
         });
       });
-    });
-    e.barrier(); // the last item's sums have been read
-    unrolled("r", rowsEach, [&](Value r) {
-      Value at = e.add(e.mul(slice, across), inStrip);
-      put(partial, e.add(e.mul(r, width), at), get(sums, r));
-    });
-    e.barrier();
-    e.loop(
-        e.invocation(), e.mul(rowsEach, across), e.invocations(), [&](Value i) {
-          Value row = named(div(i, across), "row");
-          Value inStrip = rem(i, across);
-          Value column = named(e.add(firstColumn, inStrip), "column");
-          e.when(both(e.less(row, e.dim(p.rows)), e.less(column, e.dim(p.n))),
-                 [&] {
-                   Value from = e.add(e.mul(row, width), inStrip);
-                   Value total =
-                       e.loop(e.idx(0), slices, 1, {zero()},
-                              [&](Value s, ValueRange sum) {
-                                Value at = e.add(from, e.mul(s, across));
-                                return SmallVector<Value>{e.combine(
-                                    ReduceKind::sum, sum[0], get(partial, at))};
-                              })[0];
-                   store(batch, row, column, total);
-                 });
-        });
-  });
 }
-
-} // namespace
 
 void emitMatmulShader(KernelEmitter &e, func::FuncOp function,
                       const Group &group, ArrayRef<Buffer> results) {

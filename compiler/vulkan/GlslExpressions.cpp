@@ -265,6 +265,10 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case([&](gpu::BlockDimOp) -> GlslExpression {
         return {"int(gl_WorkGroupSize.x)"};
       })
+      .Case([&](gpu::SubgroupIdOp) -> GlslExpression {
+        extensions.insert("GL_KHR_shader_subgroup_basic");
+        return {"int(gl_SubgroupID)"};
+      })
       .Case([&](gpu::GridDimOp) -> GlslExpression {
         return {"int(gl_NumWorkGroups.x)"};
       })

@@ -83,8 +83,10 @@ void GlslPrinter::declareArray(memref::AllocaOp array) {
   std::string fresh = freshName(hint ? hint.getValue() : "array");
   names[array] = fresh;
   MemRefType type = array.getType();
-  std::string text = typeName(type.getElementType()) + " " + fresh + "[" +
-                     arraySize(array) + "];\n";
+  bool isOfMatrices = type.getRank() == 3;
+  std::string text =
+      (isOfMatrices ? matrixType(array) : typeName(type.getElementType())) +
+      " " + fresh + "[" + arraySize(array) + "];\n";
   auto space = cast<gpu::AddressSpaceAttr>(type.getMemorySpace());
   if (space.getValue() != gpu::AddressSpace::Workgroup) {
     line() << text;
@@ -208,6 +210,11 @@ void GlslPrinter::statement(Operation &op) {
         line() << target << " = " << expression(store.getValue()).text << ";\n";
       })
       .Case([&](memref::AllocaOp array) { declareArray(array); })
+      .Case([&](func::CallOp call) {
+        if (call.getNumResults())
+          return assignResult(op);
+        line() << matrixStatement(call) << ";\n";
+      })
       .Case([&](gpu::BarrierOp barrier) {
         if (sharesBuffers && !barrier->hasAttr(kArraysOnlyAttr))
           line() << "memoryBarrierBuffer();\n";

@@ -102,6 +102,10 @@ private:
   GlslExpression element(mlir::Value memref, mlir::Value position);
   std::string arraySize(mlir::memref::AllocaOp array);
 
+  // GlslMatrices.cpp
+  std::string matrixType(mlir::Value matrices);
+  std::string matrixStatement(mlir::func::CallOp call);
+
   // GlslPrinter.cpp
   bool isInline(mlir::Operation *op);
   void statement(mlir::Operation &op);

@@ -86,8 +86,9 @@ NAN  barrier();
 }
 )";
 
-constexpr StringLiteral kKeepNan = "  if (subgroupOr(x != x))\n"
-                                   "    a = uintBitsToFloat(0x7FC00000u); // NaN\n";
+constexpr StringLiteral kKeepNan =
+    "  if (subgroupOr(x != x))\n"
+    "    a = uintBitsToFloat(0x7FC00000u); // NaN\n";
 
 void replaceAll(std::string &text, StringRef what, StringRef with) {
   for (size_t at = 0; (at = text.find(what, at)) != text.npos;

@@ -2,6 +2,8 @@
 
 #include "compiler/vulkan/MatmulTilings.h"
 
+#include "runtime/manifest.h"
+
 using namespace mlir;
 
 namespace mapsto {
@@ -74,6 +76,37 @@ Tiling forFewRows(const Product &p, Type accumulator, int64_t rows,
   return t;
 }
 
+/// Of subgroups in a tile's workgroup, along each side; of a step along K.
+constexpr int64_t kSubgroups = 2, kMatrixStep = 32;
+
+/// Sizes of tiles, largest first, and of matrices: the first that a device has
+/// is taken. GPUs of NVIDIA and AMD have the first, Intel's the second or the
+/// third, Mesa's device for CPUs the last.
+constexpr int64_t kMatrixTiles[] = {128, 64, 32};
+struct MatrixSizes {
+  int64_t rows, columns, depth;
+};
+constexpr MatrixSizes kMatrices[] = {
+    {16, 16, 16}, {8, 16, 16}, {8, 8, 16}, {8, 8, 8}};
+
+Tiling withMatrices(const Product &p, const MatrixSizes &m, int64_t tile) {
+  int64_t side = tile / kSubgroups; // of a subgroup
+  // Either side with its rows or its columns apart, whichever takes more; then
+  // a matrix of sums of each subgroup.
+  int64_t sides = 2 * std::max(kMatrixStep * (tile + kMatrixAlignment),
+                               tile * (kMatrixStep + kMatrixAlignment));
+  int64_t sums = kSubgroups * kSubgroups * m.rows * (m.columns + 4);
+  Tiling t;
+  t.workgroupSize = kSubgroups * kSubgroups;
+  t.sharedBytes = sides * 2 + sums * 4;
+  t.items =
+      p.batch * Dim::ceilDiv(p.rows, Dim(tile)) * Dim::ceilDiv(p.n, Dim(tile));
+  t.constants = {kSubgroups, side / m.rows, side / m.columns, kMatrixStep, 1,
+                 kSubgroups, m.rows,        m.columns,        m.depth};
+  t.matrix = runtime::matrixSizes(m.rows, m.columns, m.depth);
+  return t;
+}
+
 } // namespace
 
 bool isOfFewRows(const Tiling &tiling) { return tiling.constants[kSlices] > 1; }
@@ -98,6 +131,18 @@ SmallVector<Tiling> matmulTilings(const Product &p, Type accumulator) {
   }
   for (const Shape &shape : kTiles)
     tilings.push_back(tiled(p, accumulator, shape));
+  return tilings;
+}
+
+Dim beyondFewRows(const Product &p) { return p.rows - Dim(kFewRows); }
+
+SmallVector<Tiling> matrixTilings(const Product &p) {
+  SmallVector<Tiling> tilings;
+  if (!elementTypeOf(p.lhs).isF16() || !elementTypeOf(p.rhs).isF16())
+    return tilings;
+  for (const MatrixSizes &m : kMatrices)
+    for (int64_t tile : kMatrixTiles)
+      tilings.push_back(withMatrices(p, m, tile));
   return tilings;
 }
 

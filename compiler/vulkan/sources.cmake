@@ -15,15 +15,20 @@ list(APPEND compiler_sources
   vulkan/GlslComparisons.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslFunctions.cpp
+  vulkan/GlslMatrices.cpp
   vulkan/GlslNames.cpp
   vulkan/GlslPrinter.cpp
   vulkan/GlslReductions.cpp
   vulkan/GlslTypes.cpp
   vulkan/LowerToShaders.cpp
+  vulkan/MatmulFewRows.cpp
+  vulkan/MatmulMatrices.cpp
   vulkan/MatmulTilings.cpp
+  vulkan/Matrices.cpp
   vulkan/OutlineMath.cpp
   vulkan/ScanPlan.cpp
   vulkan/ShaderText.cpp
+  vulkan/SpirvWords.cpp
   vulkan/Tiling.cpp
 )
 # GLSL's reference compiler, and what checks and prints SPIR-V.

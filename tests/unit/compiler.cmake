@@ -9,3 +9,7 @@ mapsto_unit_test(package_manifest_test compiler
   LIBRARIES MapstoCompiler)
 mapsto_use_mlir(package_manifest_test)
 add_dependencies(package_manifest_test MapstoDialectIncGen)
+
+mapsto_unit_test(spirv_words_test compiler SOURCES spirv_words_test.cpp LIBRARIES MapstoCompiler)
+mapsto_use_mlir(spirv_words_test)
+add_dependencies(spirv_words_test MapstoDialectIncGen)

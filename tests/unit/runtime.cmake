@@ -6,7 +6,7 @@ mapsto_unit_test(runtime_test runtime
           runtime_thread_pool_test.cpp runtime_values_test.cpp runtime_model_kernels.c
   LIBRARIES MapstoRuntime)
 if(NOT MAPSTO_SANITIZE MATCHES "address") # which would find the driver's leaks
-  mapsto_unit_test(runtime_vulkan_test runtime SOURCES runtime_vulkan_test.cpp LIBRARIES MapstoVulkan)
+  mapsto_unit_test(runtime_vulkan_test runtime SOURCES runtime_vulkan_test.cpp runtime_vulkan_choice_test.cpp LIBRARIES MapstoVulkan)
 endif()
 
 # A model made by hand, as the compiler would emit it: linked into C programs without the C++ library.
