@@ -1,7 +1,7 @@
 //===- GlslMatrices.cpp - Matrices of a subgroup in GLSL ------------------===//
 //
-// By GL_NV_cooperative_matrix, since glslang 12 knows no other. The artifact has
-// it as SPV_KHR_cooperative_matrix (SpirvWords.h).
+// By GL_NV_cooperative_matrix, since glslang 12 knows no other. The artifact
+// has it as SPV_KHR_cooperative_matrix (SpirvWords.h).
 //
 //===----------------------------------------------------------------------===//
 

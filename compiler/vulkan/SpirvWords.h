@@ -8,7 +8,7 @@
 
 namespace mapsto {
 
-/// A valid module without what only people read, which is about a third of it:
+/// A valid module without what only people read, which is an eighth of it:
 /// names and the source's language.
 std::vector<uint32_t> withoutNames(const std::vector<uint32_t> &words);
 
