@@ -18,6 +18,34 @@ Known pick(const Known &x, llvm::ArrayRef<int64_t> shape,
   return result;
 }
 
+std::optional<Known> rearrange(const Known *x, llvm::ArrayRef<Dim> dims,
+                               llvm::function_ref<llvm::SmallVector<int64_t>(
+                                   llvm::ArrayRef<int64_t> position)>
+                                   from) {
+  if (!x)
+    return std::nullopt;
+  Known result{{}, {}, x->assumes};
+  int64_t count = 1;
+  for (const Dim &dim : dims) {
+    std::optional<int64_t> size = dim.constant();
+    if (!size || *size > kMostKnown || (count *= *size) > kMostKnown)
+      return std::nullopt;
+    result.shape.push_back(*size);
+  }
+  llvm::SmallVector<int64_t> position(dims.size());
+  for (int64_t i = 0; i < count; ++i) {
+    for (size_t axis = dims.size(), rest = size_t(i); axis-- > 0;) {
+      position[axis] = int64_t(rest) % result.shape[axis];
+      rest /= size_t(result.shape[axis]);
+    }
+    int64_t place = 0;
+    for (auto [at, size] : llvm::zip_equal(from(position), x->shape))
+      place = place * size + at;
+    result.elements.push_back(x->elements[size_t(place)]);
+  }
+  return result;
+}
+
 std::optional<Known>
 fold(llvm::ArrayRef<const Known *> operands,
      llvm::function_ref<std::optional<Dim>(llvm::ArrayRef<Dim>)> compute) {

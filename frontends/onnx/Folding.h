@@ -22,6 +22,17 @@ void assume(Known &to, const Known &from);
 Known pick(const Known &x, llvm::ArrayRef<int64_t> shape,
            llvm::ArrayRef<int64_t> indices);
 
+/// x's elements under a new shape: each position's is at the position of x that
+/// `from` gives. Nothing where x is null or the result has too many elements to
+/// be sizes.
+std::optional<Known> rearrange(const Known *x, llvm::ArrayRef<Dim> dims,
+                               llvm::function_ref<llvm::SmallVector<int64_t>(
+                                   llvm::ArrayRef<int64_t> position)>
+                                   from);
+
+/// More whole numbers than this are data, not sizes.
+inline constexpr int64_t kMostKnown = 4096;
+
 } // namespace mapsto::onnx
 
 #endif // MAPSTO_FRONTENDS_ONNX_FOLDING_H

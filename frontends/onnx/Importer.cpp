@@ -1,6 +1,7 @@
 #include "frontends/onnx/Importer.h"
 
 #include "dialect/Builders.h"
+#include "frontends/onnx/Folding.h"
 #include "frontends/onnx/Node.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -12,8 +13,6 @@ namespace mapsto::onnx {
 /// More elements than this are a weight of the artifact, not a literal in the
 /// code.
 static constexpr int64_t kMostLiteral = 16;
-/// More whole numbers than this are data, not sizes.
-static constexpr int64_t kMostKnown = 4096;
 /// Calls of functions within calls.
 static constexpr int kMostCalls = 64;
 

@@ -237,17 +237,18 @@ void Node::give(size_t i, Known known, Type type) {
   give(i, std::move(value));
 }
 
-LogicalResult
-Node::resultOr(std::optional<Known> folded, Type type,
-               llvm::function_ref<FailureOr<mlir::Value>()> build) {
-  if (folded && folded->assumes.empty())
-    return result(std::move(*folded), type);
+LogicalResult Node::giveOr(size_t i, std::optional<Known> folded, Type type,
+                           llvm::function_ref<FailureOr<mlir::Value>()> build) {
+  if (folded && folded->assumes.empty()) {
+    give(i, std::move(*folded), type);
+    return success();
+  }
   FailureOr<mlir::Value> tensor = build();
   if (failed(tensor))
     return failure();
-  give(0, *tensor, type);
+  give(i, *tensor, type);
   if (folded)
-    outputs[0].known = wrapped(std::move(*folded), type);
+    outputs[i].known = wrapped(std::move(*folded), type);
   return success();
 }
 

@@ -110,7 +110,12 @@ public:
   /// Output 0 is `folded` where that is known for sure, else what `build`
   /// makes (with what is known under assumptions noted beside it).
   LogicalResult resultOr(std::optional<Known> folded, mlir::Type type,
-                         llvm::function_ref<FailureOr<mlir::Value>()> build);
+                         llvm::function_ref<FailureOr<mlir::Value>()> build) {
+    return giveOr(0, std::move(folded), type, build);
+  }
+  /// The same for output `i`.
+  LogicalResult giveOr(size_t i, std::optional<Known> folded, mlir::Type type,
+                       llvm::function_ref<FailureOr<mlir::Value>()> build);
 
   LogicalResult fail(const llvm::Twine &message, const llvm::Twine &hint = "");
 

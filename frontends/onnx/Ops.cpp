@@ -13,7 +13,14 @@ const OpTable &opTable() {
     addGeneratorOps(all);
     addLossOps(all);
     addLoopOps(all);
+    addContractionOps(all);
+    addConvolutionOps(all);
+    addIndexingOps(all);
+    addMovementOps(all);
+    addNormalizationOps(all);
+    addPadOps(all);
     addPointwiseOps(all);
+    addPoolingOps(all);
     addRecurrentOps(all);
     addReduceOps(all);
     addScanOps(all);

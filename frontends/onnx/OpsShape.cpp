@@ -221,30 +221,6 @@ LogicalResult concat(Node &n) {
       });
 }
 
-LogicalResult gather(Node &n) {
-  FailureOr<int64_t> axis = n.axis(n.attr("axis", 0), n.rank(0));
-  if (failed(axis))
-    return failure();
-  std::optional<Known> folded;
-  const Known *x = n.known(0), *indices = n.known(1);
-  if (x && indices && x->shape.size() == 1) {
-    SmallVector<int64_t> places;
-    for (const Dim &element : indices->elements) {
-      int64_t at = element.constant().value_or(INT64_MAX);
-      places.push_back(at < 0 ? at + x->shape[0] : at);
-    }
-    if (llvm::all_of(places,
-                     [&](int64_t at) { return at >= 0 && at < x->shape[0]; })) {
-      folded = pick(*x, indices->shape, places);
-      assume(*folded, *indices);
-    }
-  }
-  return n.resultOr(std::move(folded), n.type(0), [&] {
-    return FailureOr<mlir::Value>(
-        TakeOp::create(n.b, n.loc, n.in(0), n.in(1), *axis).getResult());
-  });
-}
-
 LogicalResult matmul(Node &n) {
   FailureOr<mlir::Value> product = matrixProduct(n, n.in(0), n.in(1));
   return failed(product) ? failure() : n.result(*product, n.type(0));
@@ -293,7 +269,6 @@ FailureOr<mlir::Value> matrixProduct(Node &n, mlir::Value x, mlir::Value y) {
 void addShapeOps(OpTable &table) {
   table["Concat"] = concat;
   table["Constant"] = constant;
-  table["Gather"] = gather;
   table["Identity"] = identity;
   table["MatMul"] = matmul;
   table["Reshape"] = reshape;
