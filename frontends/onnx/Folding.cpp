@@ -10,14 +10,6 @@ void assume(Known &to, const Known &from) {
       to.assumes.push_back(input);
 }
 
-Known pick(const Known &x, llvm::ArrayRef<int64_t> shape,
-           llvm::ArrayRef<int64_t> indices) {
-  Known result{{shape.begin(), shape.end()}, {}, x.assumes};
-  for (int64_t index : indices)
-    result.elements.push_back(x.elements[size_t(index)]);
-  return result;
-}
-
 std::optional<Known> rearrange(const Known *x, llvm::ArrayRef<Dim> dims,
                                llvm::function_ref<llvm::SmallVector<int64_t>(
                                    llvm::ArrayRef<int64_t> position)>

@@ -18,10 +18,6 @@ fold(llvm::ArrayRef<const Known *> operands,
 /// Adds the assumptions of `from` to `to`.
 void assume(Known &to, const Known &from);
 
-/// Elements at `indices` (places in x's row-major order) under a new shape.
-Known pick(const Known &x, llvm::ArrayRef<int64_t> shape,
-           llvm::ArrayRef<int64_t> indices);
-
 /// x's elements under a new shape: each position's is at the position of x that
 /// `from` gives. Nothing where x is null or the result has too many elements to
 /// be sizes.

@@ -260,45 +260,6 @@ LogicalResult rmsNormalization(Node &n) {
   return n.result(a.mul(a.to(elementTypeOf(x), y), *scale), n.type(0));
 }
 
-LogicalResult meanVarianceNormalization(Node &n) {
-  Arithmetic a{n};
-  mlir::Value x = n.in(0);
-  FailureOr<SmallVector<int64_t>> axes =
-      n.axes(n.attrInts("axes", {0, 2, 3}), int64_t(dimsOf(x).size()));
-  if (failed(axes))
-    return failure();
-  // ONNX defines it so: the deviation plus 1e-9.
-  Type type = accumulator(n, elementTypeOf(x));
-  mlir::Value centred = a.to(type, x);
-  centred = a.sub(centred, a.mean(centred, *axes));
-  mlir::Value deviation =
-      SqrtOp::create(n.b, n.loc, a.mean(a.mul(centred, centred), *axes));
-  mlir::Value y = a.div(centred, a.add(deviation, a.number(1e-9, deviation)));
-  return n.result(a.to(elementTypeOf(x), y), n.type(0));
-}
-
-LogicalResult lpNormalization(Node &n) {
-  Arithmetic a{n};
-  mlir::Value x = n.in(0);
-  int64_t p = n.attr("p", 2);
-  FailureOr<int64_t> axis = n.axis(n.attr("axis", -1), n.rank(0));
-  if (failed(axis))
-    return failure();
-  if (p != 1 && p != 2)
-    return n.fail("`p` is " + Twine(p) + ", must be 1 or 2");
-  mlir::Value powers =
-      p == 1 ? mlir::Value(AbsOp::create(n.b, n.loc, x)) : a.mul(x, x);
-  mlir::Value norm = reduce(n.b, n.loc, ReduceKind::sum, powers, {*axis}, true);
-  if (p == 2)
-    norm = SqrtOp::create(n.b, n.loc, norm);
-  // A row of zeros stays one.
-  mlir::Value isZero = CompareOp::create(n.b, n.loc, ComparePredicate::eq, norm,
-                                         splat(n.b, n.loc, 0, norm.getType()));
-  norm = SelectOp::create(n.b, n.loc, isZero,
-                          splat(n.b, n.loc, 1, norm.getType()), norm);
-  return n.result(a.div(x, norm), n.type(0));
-}
-
 /// Over channels near each one: x / (bias + alpha / size * sum x^2)^beta.
 LogicalResult localResponse(Node &n) {
   Arithmetic a{n};
@@ -335,8 +296,6 @@ void addNormalizationOps(OpTable &table) {
   table["InstanceNormalization"] = instanceNormalization;
   table["LRN"] = localResponse;
   table["LayerNormalization"] = layerNormalization;
-  table["LpNormalization"] = lpNormalization;
-  table["MeanVarianceNormalization"] = meanVarianceNormalization;
   table["RMSNormalization"] = rmsNormalization;
 }
 
