@@ -17,6 +17,24 @@ struct Machine {
 
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/// Devices of this kind come so early.
+int rankOf(VkPhysicalDevice device) {
+  VkPhysicalDeviceProperties properties;
+  vkGetPhysicalDeviceProperties(device, &properties);
+  switch (properties.deviceType) {
+  case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+    return 0;
+  case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+    return 1;
+  case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+    return 2;
+  case VK_PHYSICAL_DEVICE_TYPE_CPU:
+    return 4;
+  default:
+    return 3;
+  }
+}
+
 void findDevices(Machine &m) {
   if (volkInitialize() != VK_SUCCESS) {
     m.why = "there is no Vulkan loader (libvulkan.so.1)";
@@ -42,14 +60,17 @@ void findDevices(Machine &m) {
   Array<VkPhysicalDevice> all;
   all.resize(count);
   vkEnumeratePhysicalDevices(m.instance, &count, all.data());
-  for (VkPhysicalDevice device : all) {
-    VkPhysicalDeviceProperties properties;
-    vkGetPhysicalDeviceProperties(device, &properties);
-    uint32_t family;
-    if (properties.apiVersion >= VK_API_VERSION_1_1 &&
-        computeFamily(device, family))
-      m.physical.push(device);
-  }
+  // Not all loaders put GPUs before what a driver makes of the CPU.
+  for (int rank = 0; rank <= 4; ++rank)
+    for (VkPhysicalDevice device : all) {
+      VkPhysicalDeviceProperties properties;
+      vkGetPhysicalDeviceProperties(device, &properties);
+      uint32_t family;
+      if (rankOf(device) == rank &&
+          properties.apiVersion >= VK_API_VERSION_1_1 &&
+          computeFamily(device, family))
+        m.physical.push(device);
+    }
   m.open.resize(m.physical.size());
   if (m.physical.empty())
     m.why = count ? "no device has Vulkan 1.1 and a compute queue"
@@ -110,6 +131,8 @@ Device *open(VkPhysicalDevice physical, String &error) {
   Limits limits;
   if (!limitsOf(physical, features, limits, error))
     return nullptr;
+  if (!(limits.features & uint32_t(ShaderFeature::Matrices)))
+    features.leaveOutMatrices();
   Device *device = create<Device>();
   if (!device) {
     error.add("out of memory");

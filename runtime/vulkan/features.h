@@ -16,6 +16,8 @@ struct Features {
   explicit Features(VkPhysicalDevice device);
   Features(const Features &) = delete;
   Features &operator=(const Features &) = delete;
+  /// Has the device opened without them, as layers that do not know them need.
+  void leaveOutMatrices();
 
   VkPhysicalDeviceFeatures2 core{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
   VkPhysicalDevice16BitStorageFeatures storage16{
@@ -30,7 +32,7 @@ struct Features {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES};
   VkPhysicalDeviceSubgroupSizeControlFeatures subgroupSize{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
-  MatrixFeatures matrices;
+  MatrixFeatures matrices; ///< the last of the chain
   /// Extensions that the features belong to, to be enabled with them.
   Array<const char *> extensions;
 };

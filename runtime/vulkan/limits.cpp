@@ -60,6 +60,13 @@ Features::Features(VkPhysicalDevice device) {
   core.features.robustBufferAccess = VK_FALSE;
 }
 
+void Features::leaveOutMatrices() {
+  if (subgroupSize.pNext != &matrices)
+    return;
+  subgroupSize.pNext = nullptr;
+  extensions.pop();
+}
+
 static uint32_t featureBits(const Features &f,
                             const VkPhysicalDeviceSubgroupProperties &group) {
   uint32_t bits = 0;
@@ -80,6 +87,7 @@ static uint32_t featureBits(const Features &f,
           (group.supportedOperations & wanted) == wanted,
       ShaderFeature::Subgroups);
   add(f.matrices.cooperativeMatrix && f.memoryModel.vulkanMemoryModel &&
+          f.memoryModel.vulkanMemoryModelDeviceScope &&
           f.subgroupSize.computeFullSubgroups && f.arithmetic.shaderFloat16 &&
           (group.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT),
       ShaderFeature::Matrices);

@@ -1,15 +1,23 @@
-"""Times Mapsto's shaders on a Vulkan device beside PyTorch on the same GPU: tools/bench-gpu."""
+"""Times Mapsto's shaders on a Vulkan device beside PyTorch on the same GPU: tools/bench-gpu.
+
+With --pack FOLDER it compiles every row instead and puts the programs into FOLDER beside itself: `python3
+FOLDER/main.py` then does the same on a machine that has a GPU but none of what Mapsto is built with.
+"""
 
 import argparse
 import importlib.util
 import math
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+MAPSTO = "build/release/tools/mapsto/mapsto"
+PACKED = f"{HERE}/rows"
 MODELS = os.path.join(os.path.dirname(HERE), "models")
 UNITS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -24,6 +32,10 @@ class Row:
     @property
     def half(self):
         return "f16" in self.name
+
+    @property
+    def program(self):
+        return f"{PACKED}/{self.name.replace(' ', '_')}"
 
 
 def dims(**sizes):
@@ -77,14 +89,40 @@ def rows(small):
     ]
 
 
+def output_of(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0])
+    return done.stdout
+
+
+def pack(row, folder):
+    os.makedirs(f"{folder}/rows", exist_ok=True)
+    output_of([MAPSTO, "compile", *row.arguments, "--target", "both", "-o",
+               f"{folder}/rows/{os.path.basename(row.program)}"])
+
+
+def check(row, device):
+    """What a packed row gives on the device, held to what it gives on the CPU."""
+    help_text = output_of([row.program, "--help"])
+    inputs = re.findall(r"^  (\w+)", re.search(r"^inputs:\n((?:  .*\n)+)", help_text, re.M)[1], re.M)
+    command = [row.program, *(f for i, name in enumerate(inputs) for f in ("--input", f"{name}=random:{i + 1}"))]
+    with tempfile.TemporaryDirectory() as folder:
+        output_of([*command, "--device", "cpu", "--output", f"y=@{folder}/y.npy"])
+        output_of([*command, "--device", device, "--expect", f"y=@{folder}/y.npy"])
+
+
 def ours(row, device, runs):
     """Milliseconds: of a call as its caller sees it, and of its kernels on the device."""
-    command = ["build/release/tools/mapsto/mapsto", "bench", *row.arguments, "--device", device]
-    out = subprocess.run(command + (["--runs", str(runs)] if runs else []), capture_output=True, text=True)
-    if out.returncode:
-        raise RuntimeError(out.stderr.strip().splitlines()[0])
-    found = re.search(r"p50 ([\d.]+) (\w+)", out.stdout)
-    kernels = re.findall(r"^ *[\d.]+% +([\d.]+) (\w+) +(\d+)", out.stdout, re.M)
+    if os.path.isdir(PACKED):
+        command = [row.program, "--bench", *([str(runs)] if runs else [])]
+    else:
+        command = [MAPSTO, "bench", *row.arguments, *(["--runs", str(runs)] if runs else [])]
+    out = output_of([*command, "--device", device])
+    if "runs on vulkan" not in out:
+        raise RuntimeError("it ran on the CPU")
+    found = re.search(r"p50 ([\d.]+) (\w+)", out)
+    kernels = re.findall(r"^ *[\d.]+% +([\d.]+) (\w+) +(\d+)", out, re.M)
     call = float(found[1]) * UNITS[found[2]]
     return call, sum(float(t) * UNITS[unit] * int(n) for t, unit, n in kernels)
 
@@ -98,7 +136,7 @@ class Torch:
             print("no PyTorch: Mapsto alone", file=sys.stderr)
             return
         process = subprocess.Popen([sys.executable, f"{HERE}/torch_worker.py"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         name = process.stdout.readline().strip()
         if not name:
             print("PyTorch has no GPU: Mapsto alone", file=sys.stderr)
@@ -112,6 +150,8 @@ class Torch:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().split()
+        if not answer:
+            self.process = None
         if not answer or answer[0] == "failed":
             print(f"  PyTorch: {line}: {' '.join(answer[1:])}", file=sys.stderr)
             return None
@@ -120,12 +160,26 @@ class Torch:
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench-gpu", description=__doc__)
-    parser.add_argument("filter", nargs="?", default="", help="rows whose name has this")
-    parser.add_argument("--device", default="vulkan", help="vulkan[:N], as `mapsto devices` numbers them")
+    parser.add_argument("filter", nargs="*", help="rows whose name has one of these")
+    # By number: without one the CPU would stand in where there is no device.
+    parser.add_argument("--device", default="vulkan:0", help="vulkan:N, as `mapsto devices` numbers them")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each, alternating")
     parser.add_argument("--runs", type=int, help="runs of a turn (default: a second of them)")
     parser.add_argument("--small", action="store_true", help="sizes for a CPU driver: to try the script")
+    parser.add_argument("--pack", metavar="FOLDER", help="compile the rows for another machine, time nothing")
+    if os.path.isdir(PACKED):
+        parser.add_argument("--check", action="store_true", help="hold results to those of the CPU first")
     options = parser.parse_args()
+    chosen = [row for row in rows(options.small)
+              if not options.filter or any(part in row.name for part in options.filter)]
+    if os.path.isdir(PACKED):
+        chosen = [row for row in chosen if os.path.exists(row.program)]
+    if options.pack:
+        for row in chosen:
+            pack(row, options.pack)
+        for file in ("main.py", "torch_worker.py"):
+            shutil.copy(f"{HERE}/{file}", options.pack)
+        return
     torch = Torch()
     limits = torch.ask("limits")
     if limits:
@@ -134,11 +188,11 @@ def main():
     print("| row | ms a call | ms on the device | GFLOP/s | of the limit | PyTorch ms | PyTorch / ours | goal |")
     print("|---|---|---|---|---|---|---|---|")
     ratios, failed = [], False
-    for row in rows(options.small):
-        if options.filter not in row.name:
-            continue
+    for row in chosen:
         mine, theirs = [], []
         try:
+            if getattr(options, "check", False):
+                check(row, options.device)
             for _ in range(options.rounds):
                 mine.append(ours(row, options.device, options.runs))
                 theirs.append(torch.ask(row.name))
