@@ -69,6 +69,8 @@ inline constexpr llvm::StringLiteral kSymbolsAttr = "mapsto.symbols";
 /// On the module: what sizes must satisfy, each [left, ">=" or "==", right,
 /// where].
 inline constexpr llvm::StringLiteral kChecksAttr = "mapsto.checks";
+/// On the module: what was raised, and what was not and why, a line each.
+inline constexpr llvm::StringLiteral kRemarksAttr = "mapsto.remarks";
 /// On the module, from MergeKernels: {kernel = "the one that stands for it"}.
 inline constexpr llvm::StringLiteral kMergedAttr = "mapsto.merged";
 

@@ -24,6 +24,14 @@ def NoteSizeChecks : Pass<"mapsto-note-size-checks", "::mlir::ModuleOp"> {
   let summary = "Note what the sizes of a run must satisfy for no kernel to read outside its operands";
 }
 
+def RaiseSoftmax : Pass<"mapsto-raise-softmax", "::mlir::ModuleOp"> {
+  let summary = "Find softmax that was taken apart into a maximum, an exp, a sum and a division";
+}
+
+def RaiseAttention : Pass<"mapsto-raise-attention", "::mlir::ModuleOp"> {
+  let summary = "Find attention that was taken apart into products, a mask and a softmax";
+}
+
 def ExpandRecurrences : Pass<"mapsto-expand-recurrences", "::mlir::ModuleOp"> {
   let summary = "Write rnn, lstm and gru as one matmul for the whole sequence's input projection and a scan";
 }

@@ -49,6 +49,10 @@ void mapsto::addOptimizePasses(OpPassManager &pm) {
   pm.addPass(createNoteSizeChecks());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // What an exporter took apart.
+  pm.addPass(createRaiseSoftmax());
+  pm.addPass(createRaiseAttention());
+  pm.addPass(createCanonicalizerPass());
   // From the inside out: an attention's projections of its keys leave the
   // score, and then, in a decoder, the time loop around it.
   pm.addPass(createExpandRecurrences());

@@ -1,5 +1,8 @@
 list(APPEND compiler_sources
   graph/AnnotateCosts.cpp
+  graph/AttentionCandidate.cpp
+  graph/AttentionOperands.cpp
+  graph/AttentionRaising.cpp
   graph/Batching.cpp
   graph/ExpandRecurrences.cpp
   graph/ExpandSoftmax.cpp
@@ -11,7 +14,10 @@ list(APPEND compiler_sources
   graph/MaskBounds.cpp
   graph/NoteSizeChecks.cpp
   graph/PackWeights.cpp
+  graph/PairElements.cpp
   graph/PlaceSideBySide.cpp
   graph/QuantizeWeights.cpp
+  graph/RaiseAttention.cpp
+  graph/RaiseSoftmax.cpp
   graph/WidenWeights.cpp
 )

@@ -1,3 +1,4 @@
+#include "compiler/KernelAttributes.h"
 #include "compiler/package/StoredPhase.h"
 #include "compiler/package/TemporaryFile.h"
 #include "tools/mapsto/Commands.h"
@@ -20,6 +21,8 @@ public:
   virtual const runtime::Manifest *manifest() = 0;
   /// A fresh model in phase graph, or null.
   virtual std::unique_ptr<Model> model() = 0;
+  /// What the compiler remarked while it made the manifest.
+  std::vector<std::string> remarks;
 };
 
 class SourceFileSubject : public Subject {
@@ -38,6 +41,10 @@ public:
     auto compiled = compile(*loaded);
     if (!compiled)
       return nullptr;
+    if (auto texts =
+            (*loaded->module)->getAttrOfType<mlir::ArrayAttr>(kRemarksAttr))
+      for (auto text : texts.getAsRange<mlir::StringAttr>())
+        remarks.push_back(text.str());
     compiled->manifest.weightsSize = compiled->weights.size();
     blob = serialize(compiled->manifest);
     if (const char *why = view.open(blob.data(), blob.size())) {
@@ -161,7 +168,7 @@ int mapsto::inspectCommand(const Arguments &arguments, const char *) {
   Sizes sizes;
   if (!manifest || !readSizes(arguments, *manifest, sizes))
     return kBadInput;
-  Summary summary(*manifest, sizes);
+  Summary summary(*manifest, sizes, subject->remarks);
   if (!arguments.has("--html"))
     return write(arguments, summary.text());
   std::vector<std::pair<std::string, std::string>> phases;

@@ -20,7 +20,9 @@ std::string mapsto::amountText(double amount, const char *unit) {
   return text;
 }
 
-Summary::Summary(const Manifest &manifest, const Sizes &sizes) : m(manifest) {
+Summary::Summary(const Manifest &manifest, const Sizes &sizes,
+                 std::vector<std::string> remarks)
+    : m(manifest), remarks(std::move(remarks)) {
   for (const SymbolRecord &symbol : m.symbols) {
     auto found = sizes.find(m.text(symbol.name));
     symbols.push_back(found != sizes.end() ? found->second
@@ -244,6 +246,13 @@ std::vector<Summary::Table> Summary::tables() const {
   all.push_back(kernels());
   all.push_back(schedule());
   all.push_back(memory());
+  if (!remarks.empty()) {
+    Table table{
+        "remarks (" + std::to_string(remarks.size()) + ")", {"remark"}, {}, ""};
+    for (const std::string &remark : remarks)
+      table.rows.push_back({{remark}, ""});
+    all.push_back(std::move(table));
+  }
   return all;
 }
 

@@ -2,7 +2,8 @@
 //
 // The default view of `mapsto inspect`: signature, parameters, kernels with
 // what was fused into each and what it costs, and the memory plan. It is made
-// from a manifest alone, so a model file and an artifact look the same.
+// from a manifest, so a model file and an artifact look the same, but for
+// remarks, which an artifact does not keep.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +25,9 @@ using Sizes = std::map<std::string, int64_t>;
 
 class Summary {
 public:
-  Summary(const runtime::Manifest &manifest, const Sizes &sizes);
+  /// `remarks` are what the compiler has to say of the model, a line each.
+  Summary(const runtime::Manifest &manifest, const Sizes &sizes,
+          std::vector<std::string> remarks = {});
 
   struct Row {
     std::vector<std::string> cells;
@@ -59,6 +62,7 @@ private:
   bool allKnown() const;
 
   const runtime::Manifest &m;
+  std::vector<std::string> remarks;
   std::vector<int64_t> symbols; ///< by index, or kNoValue
 };
 
