@@ -3,6 +3,7 @@
 #include "dialect/Builders.h"
 #include "frontends/onnx/Folding.h"
 #include "frontends/onnx/Node.h"
+#include "frontends/onnx/Triangle.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -149,6 +150,8 @@ mlir::Value Importer::weight(Value &value) {
     auto literal = DenseElementsAttr::getFromRawBuffer(type, raw);
     return ConstantOp::create(b, b.getUnknownLoc(), literal);
   }
+  if (mlir::Value triangle = buildTriangle(b, data, type))
+    return triangle;
   auto dtype = weightType(data.type);
   if (!dtype) {
     fail("tensor `" + Twine(value.name) + "`: weights of " + nameOf(data.type) +
