@@ -9,6 +9,7 @@ const OpTable &opTable() {
     addAlongAxisOps(all);
     addArithmeticOps(all);
     addContractionOps(all);
+    addAttentionOps(all);
     addControlOps(all);
     addConvolutionOps(all);
     addFunctionOps(all);
@@ -21,9 +22,16 @@ const OpTable &opTable() {
     addPadOps(all);
     addPointwiseOps(all);
     addPoolingOps(all);
+    addLinearAttentionOps(all);
+    addLoopOps(all);
+    addLossOps(all);
+    addMicrosoftAttentionOps(all);
+    addMicrosoftOps(all);
+    addPointwiseOps(all);
     addQuantizeOps(all);
     addRecurrentOps(all);
     addReduceOps(all);
+    addRotaryOps(all);
     addScanOps(all);
     addSequenceOps(all);
     addQuantizeOps(all);

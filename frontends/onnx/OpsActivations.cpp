@@ -85,6 +85,19 @@ LogicalResult swish(Node &n) {
               [&](Term x) { return x * sigmoid(alpha == 1 ? x : alpha * x); });
 }
 
+/// a * sigmoid(alpha * a) * b, of two tensors of one shape.
+LogicalResult swiglu(Node &n) {
+  double alpha = n.attrFloat("alpha", 1);
+  if (failed(needFloats(n, 0)) || failed(needOneType(n)))
+    return failure();
+  if (n.dims(0) != n.dims(1))
+    return n.fail("its inputs are " + str(n.dims(0)) + " and " +
+                  str(n.dims(1)));
+  Term a = wide(n, 0), b = wide(n, 1);
+  Term y = a * sigmoid(alpha == 1 ? a : alpha * a) * b;
+  return n.result(cast(n.b, n.loc, y.v, n.type(0)), n.type(0));
+}
+
 LogicalResult gelu(Node &n) {
   std::string approximate = n.attrString("approximate", "none");
   if (approximate == "none")
@@ -149,6 +162,7 @@ void addActivationOps(OpTable &table) {
   table["Shrink"] = shrink;
   table["Softplus"] = softplus;
   table["Softsign"] = softsign;
+  table["SwiGLU"] = swiglu;
   table["Swish"] = swish;
   table["ThresholdedRelu"] = thresholdedRelu;
 }
