@@ -3,18 +3,38 @@
 #include "compiler/vulkan/GlslPrinter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using Binding = mapsto::GlslExpression::Binding;
 
 namespace mapsto {
 
+/// An i32 that is compared in 64 bits with a literal that it could be, and the
+/// literal. It is compared as it is: Mesa 22.3 takes `int64_t(0) > 0l` for
+/// true.
+static std::optional<std::pair<Value, int64_t>> narrowed(arith::CmpIOp op) {
+  auto extended = op.getLhs().getDefiningOp<arith::ExtSIOp>();
+  llvm::APInt literal;
+  if (!extended || !extended->hasOneUse() ||
+      !extended.getIn().getType().isInteger(32) ||
+      !matchPattern(op.getRhs(), m_ConstantInt(&literal)) ||
+      !literal.isSignedIntN(32))
+    return std::nullopt;
+  return std::pair(extended.getIn(), literal.getSExtValue());
+}
+
 GlslExpression GlslPrinter::compare(Operation *op) {
-  auto ordered = [&](StringRef symbol) {
-    return binary(symbol,
-                  symbol == "==" || symbol == "!=" ? Binding::Equality
-                                                   : Binding::Relational,
-                  op);
+  auto narrow =
+      isa<arith::CmpIOp>(op) ? narrowed(cast<arith::CmpIOp>(op)) : std::nullopt;
+  auto ordered = [&](StringRef symbol) -> GlslExpression {
+    Binding binding = symbol == "==" || symbol == "!=" ? Binding::Equality
+                                                       : Binding::Relational;
+    if (narrow)
+      return {operand(narrow->first, Binding::Shift) + " " + symbol.str() +
+                  " " + std::to_string(narrow->second),
+              binding};
+    return binary(symbol, binding, op);
   };
   auto negated = [&](StringRef symbol) -> GlslExpression {
     return {"!(" + ordered(symbol).text + ")", Binding::Unary};
