@@ -4,6 +4,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <nlohmann/json.hpp>
 
@@ -283,6 +285,50 @@ bool parseSafetensors(llvm::ArrayRef<uint8_t> file,
     if (!makeTensor(entry, data, tensors.emplace_back(), error))
       return false;
   return checkCover(tensors, data, error);
+}
+
+bool writeSafetensors(llvm::raw_ostream &out,
+                      llvm::ArrayRef<WeightTensor> tensors,
+                      std::string &error) {
+  std::string header;
+  llvm::raw_string_ostream text(header);
+  llvm::json::OStream json(text);
+  uint64_t at = 0;
+  json.objectBegin();
+  for (const WeightTensor &tensor : tensors) {
+    const auto *dtype = llvm::find_if(kDtypes, [&](const DtypeName &known) {
+      return known.dtype == tensor.dtype;
+    });
+    if (dtype == std::end(kDtypes) || !llvm::json::isUTF8(tensor.name)) {
+      error = "`" + llvm::json::fixUTF8(tensor.name) +
+              "`: safetensors has no " +
+              (dtype == std::end(kDtypes)
+                   ? std::string("type ") + mapsto_dtype_name(tensor.dtype)
+                   : std::string("such name"));
+      return false;
+    }
+    json.attributeObject(tensor.name, [&] {
+      json.attribute("dtype", dtype->name);
+      json.attributeArray("shape", [&] {
+        for (int64_t size : tensor.shape)
+          json.value(size);
+      });
+      json.attributeArray("data_offsets", [&] {
+        json.value(int64_t(at));
+        json.value(int64_t(at += tensor.bytes.size()));
+      });
+    });
+  }
+  json.objectEnd();
+  // Blanks behind it let the elements begin at a multiple of 8.
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  char length[8];
+  llvm::support::endian::write64le(length, header.size());
+  out << llvm::StringRef(length, sizeof length) << header;
+  for (const WeightTensor &tensor : tensors)
+    out.write(reinterpret_cast<const char *>(tensor.bytes.data()),
+              tensor.bytes.size());
+  return true;
 }
 
 } // namespace mapsto

@@ -21,6 +21,10 @@
 #include <string>
 #include <vector>
 
+namespace llvm {
+class raw_ostream;
+}
+
 namespace mapsto {
 
 /// A named tensor inside a mapped file: dense, row-major, little-endian.
@@ -83,6 +87,12 @@ private:
 /// holes or overlaps.
 bool parseSafetensors(llvm::ArrayRef<uint8_t> file,
                       std::vector<WeightTensor> &tensors, std::string &error);
+
+/// Writes the tensors, in this order, as a .safetensors file; their bytes go
+/// straight to `out`. False, with one line in `error` and nothing written,
+/// where the format cannot hold one. `out` keeps its own errors.
+bool writeSafetensors(llvm::raw_ostream &out,
+                      llvm::ArrayRef<WeightTensor> tensors, std::string &error);
 
 } // namespace mapsto
 

@@ -17,6 +17,7 @@ int runCommand(const Arguments &arguments, const char *program);
 int benchCommand(const Arguments &arguments, const char *program);
 int inspectCommand(const Arguments &arguments, const char *program);
 int verifyCommand(const Arguments &arguments, const char *program);
+int importCommand(const Arguments &arguments, const char *program);
 int fmtCommand(const Arguments &arguments, const char *program);
 int devicesCommand(const Arguments &arguments, const char *program);
 

@@ -18,9 +18,10 @@ enum Command : unsigned {
   Fmt = 32,
   Devices = 64,
   Help = 128,
+  Import = 256,
   /// Those that read a model file.
   OfModels = Compile | Run | Bench | Inspect | Verify,
-  Everywhere = 255
+  Everywhere = 511
 };
 
 struct CommandInfo {
@@ -44,6 +45,9 @@ constexpr CommandInfo kCommands[] = {
      "show a model: signature, kernels, memory, or any phase of it", 1, 1},
     {Verify, "verify", "MODEL",
      "compare the compiled model with the interpreter, kernel by kernel", 1, 1},
+    {Import, "import", "MODEL -o MODEL.mto",
+     "write a model (.onnx) in Mapsto's language, with its weights beside it",
+     1, 1},
     {Fmt, "fmt", "FILE...", "format model files in place", 1, 1 << 20},
     {Devices, "devices", "", "show what models can run on here", 0, 0},
     {Help, "help", "[COMMAND]", "show this, or a command's options", 0, 1},
@@ -61,26 +65,29 @@ struct OptionInfo {
 };
 
 constexpr OptionInfo kOptions[] = {
-    {"-o", Compile | Inspect, Takes::Value, "OUT", "the file to write"},
+    {"-o", Compile | Inspect | Import, Takes::Value, "OUT",
+     "the file to write"},
     {"--emit", Compile, Takes::Value, "WHAT",
      "exe (default), lib (.so or .a, with a C header), obj, or a phase as "
      "text: graph, optimized, kernels, loops, llvm, asm, glsl, spirv"},
-    {"--weights", OfModels, Takes::Value, "FILE",
+    {"--weights", OfModels | Import, Takes::Value, "FILE",
      ".safetensors, .npz or .npy; random:SEED for made-up ones"},
+    {"--weights-output", Import, Takes::Value, "FILE",
+     "where to write the weights (default: OUT's name with .safetensors)"},
     {"--quantize", OfModels, Takes::Value, "FORMAT",
      "store matrices in fewer bits: f16, bf16 or int8; compile reports the "
      "error that this causes"},
-    {"--model", OfModels, Takes::Value, "NAME",
+    {"--model", OfModels | Import, Takes::Value, "NAME",
      "which model of the file (default: the last)"},
-    {"--arg", OfModels, Takes::Value, "NAME=VALUE",
+    {"--arg", OfModels | Import, Takes::Value, "NAME=VALUE",
      "a parameter of the model: units=24"},
-    {"--set", OfModels, Takes::Value, "NAME=VALUE",
+    {"--set", OfModels | Import, Takes::Value, "NAME=VALUE",
      "the value of an ONNX model's input, if a shape depends on it: k=3  "
      "k.npy  k.pb"},
-    {"--carry", OfModels, Takes::Value, "OUTPUT=INPUT",
+    {"--carry", OfModels | Import, Takes::Value, "OUTPUT=INPUT",
      "keep an output as a state, which is that input of the next run (zeros at "
      "first)"},
-    {"--dim", Compile, Takes::Value, "NAME=SIZE",
+    {"--dim", Compile | Import, Takes::Value, "NAME=SIZE",
      "compile for one size of a symbolic dimension: T=128"},
     {"--dim", Inspect | Verify, Takes::Value, "NAME=SIZE",
      "a size to use for a symbolic dimension"},
@@ -93,7 +100,8 @@ constexpr OptionInfo kOptions[] = {
      "threads to use (default: runs with 1, 2, 3 and 4, equal to the bit)"},
     {"--device", Verify, Takes::Value, "DEVICE",
      "what to verify: cpu (default), vulkan, vulkan:N, both"},
-    {"-I", OfModels, Takes::Value, "FOLDER", "also look for imports there"},
+    {"-I", OfModels | Import, Takes::Value, "FOLDER",
+     "also look for imports there"},
     {"--target", OfModels, Takes::Value, "TARGET",
      "what to compile for: cpu (default), vulkan, or both"},
     {"--cpu", OfModels, Takes::Value, "NAME",

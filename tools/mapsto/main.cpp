@@ -14,8 +14,8 @@ static constexpr struct {
 } kFunctions[] = {
     {"compile", compileCommand}, {"run", runCommand},
     {"bench", benchCommand},     {"inspect", inspectCommand},
-    {"verify", verifyCommand},   {"fmt", fmtCommand},
-    {"devices", devicesCommand},
+    {"verify", verifyCommand},   {"import", importCommand},
+    {"fmt", fmtCommand},         {"devices", devicesCommand},
 };
 
 int main(int argc, char **argv) {
