@@ -14,11 +14,18 @@ using namespace mlir;
 /// Expressions up to this length are written where they are used.
 static constexpr size_t kLongestPart = 56;
 
+/// Written where they are used, never on their own.
+static bool isPartAlways(Operation *op) {
+  return isa<ConstantOp, WeightOp, SizeOp, BroadcastOp>(op);
+}
+
 void Printer::fail(Operation *op, const Twine &why) {
   std::string text = "`" + op->getName().stripDialect().str() + "`";
   if (auto name = dyn_cast<NameLoc>(op->getLoc()))
     text += " of `" + name.getName().str() + "`";
-  errors.push_back(text + " cannot be written in the language: " + why.str());
+  text += " cannot be written in the language: " + why.str();
+  if (!llvm::is_contained(errors, text))
+    errors.push_back(text);
 }
 
 //===----------------------------------------------------------------------===//
@@ -87,9 +94,12 @@ void Printer::printParameters() {
     std::string &name = names[op.getName()];
     if (name.empty()) {
       std::string wish = op.getName().str();
-      if (isMadeUp(wish) && op->hasOneUse())
-        if (auto node = dyn_cast<NameLoc>((*op->user_begin())->getLoc()))
-          wish = node.getName().str() + "_weight";
+      Operation *user = op;
+      while (user->hasOneUse() && (user == op || isa<BroadcastOp>(user)))
+        user = *user->user_begin();
+      auto node = dyn_cast<NameLoc>(user->getLoc());
+      if (isMadeUp(wish) && user != op && node)
+        wish = node.getName().str() + "_weight";
       name = unique(wish);
       out += "param " + name + ": " + typeText(type);
       if (name != op.getName())
@@ -164,9 +174,8 @@ void Printer::printMapping() {
       outputs += docLine("`" + given.str() + "`");
     outputs += name + ": " + typeText(value.getType()) + ",\n";
     // What makes it is called so, unless it has a name already.
-    if (value.getDefiningOp() && !isa<WeightOp>(value.getDefiningOp()) &&
-        !staticText(value) && unbroadcast(value) == value &&
-        wanted.try_emplace(value, name).second)
+    if (value.getDefiningOp() && !isPartAlways(value.getDefiningOp()) &&
+        !staticText(value) && wanted.try_emplace(value, name).second)
       continue;
     results.push_back({name, value});
   }
@@ -243,11 +252,6 @@ std::string Printer::print(StringRef name, StringRef doc, StringRef comment) {
 // Statements
 //===----------------------------------------------------------------------===//
 
-/// Written where they are used, never on their own.
-static bool isPartAlways(Operation *op) {
-  return isa<ConstantOp, WeightOp, SizeOp, BroadcastOp>(op);
-}
-
 /// How often a value is written; broadcasts are looked through.
 unsigned Printer::countUses(Value value, Block *home, bool &elsewhere) {
   unsigned uses = 0;
@@ -259,20 +263,6 @@ unsigned Printer::countUses(Value value, Block *home, bool &elsewhere) {
       ++uses;
   }
   return uses;
-}
-
-/// Whether its one user writes it as part of a form of its own.
-bool Printer::isPartOfItsUser(Operation *op) {
-  if (!op->hasOneUse())
-    return false;
-  Operation *user = *op->user_begin();
-  SmallVector<bool> dropped;
-  Value bias;
-  if (auto reshape = dyn_cast<ReshapeOp>(user))
-    return droppedSlice(reshape, dropped) == op || keptReduction(reshape) == op;
-  if (auto add = dyn_cast<AddOp>(user))
-    return biasedProduct(add, bias) == op;
-  return false;
 }
 
 void Printer::statement(ValueRange results, const std::string &value) {
@@ -298,7 +288,7 @@ void Printer::nameValue(Value value) {
 }
 
 void Printer::printOp(Operation *op) {
-  if (isPartAlways(op) || isOpTriviallyDead(op) || isPartOfItsUser(op))
+  if (isPartAlways(op) || isOpTriviallyDead(op) || isPartOfForm(op))
     return;
   if (op->getNumResults() == 1 && staticText(op->getResult(0)))
     return;

@@ -130,8 +130,9 @@ std::string Printer::nameFor(OpResult result) {
   } else if (!isLayer) {
     std::swap(last, head);
   }
-  std::string name =
-      spell(head + "_" + (isLayer ? kind : StringRef(last).lower()));
+  if (isLayer && !StringRef(head + last).ends_with(kind))
+    last += "_" + kind; // `lstm` of a layer `lstm` needs no second name
+  std::string name = spell(head + "_" + StringRef(last).lower());
   while (name.size() > kLongestName && StringRef(name).contains('_'))
     name = name.substr(name.find('_') + 1);
   if (result.getResultNumber() > 0)

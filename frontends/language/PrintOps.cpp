@@ -10,6 +10,8 @@ using namespace mapsto;
 using namespace mlir;
 
 std::optional<Text> Printer::expression(Operation *op) {
+  if (auto form = formOf(op))
+    return formText(*form);
   if (auto text = pointwise(op))
     return text;
   if (auto text = shapes(op))
@@ -66,21 +68,6 @@ static const char *sign(ComparePredicate predicate) {
   return "";
 }
 
-MatmulOp mapsto::biasedProduct(AddOp op, Value &bias) {
-  for (Value side : op->getOperands()) {
-    auto product = side.getDefiningOp<MatmulOp>();
-    Value other = unbroadcast(side == op.getLhs() ? op.getRhs() : op.getLhs());
-    if (!product || !product.getTransposed() || !product->hasOneUse() ||
-        product->getBlock() != op->getBlock() ||
-        dimsOf(product.getRhs()).size() != 2 || dimsOf(other).size() != 1 ||
-        dimOf(other, 0) != dimOf(product.getRhs(), 0))
-      continue;
-    bias = other;
-    return product;
-  }
-  return {};
-}
-
 std::optional<Text> Printer::pointwise(Operation *op) {
   auto isWhole = [&] { return !isFloat(elementTypeOf(op->getResult(0))); };
   // Unary functions are called what their ops are.
@@ -94,12 +81,8 @@ std::optional<Text> Printer::pointwise(Operation *op) {
   if (isa<NotOp>(op))
     return Text{"not " + within(tensor(op->getOperand(0)), Precedence::Add),
                 Precedence::Compare};
-  if (auto add = dyn_cast<AddOp>(op)) {
-    Value bias;
-    if (MatmulOp product = biasedProduct(add, bias))
-      return call("linear", {product.getLhs(), product.getRhs(), bias});
+  if (isa<AddOp>(op))
     return infix(op, "+", Precedence::Add);
-  }
   if (isa<SubOp>(op))
     return infix(op, "-", Precedence::Add);
   if (isa<MulOp>(op))
@@ -177,12 +160,30 @@ static std::string axesText(ArrayRef<int64_t> axes) {
          "]";
 }
 
-Text Printer::reduction(ReduceOp op, bool keepDims) {
+Text Printer::reduction(ReduceOp op, const std::string &name, bool keepDims) {
   std::string options;
   if (op.getAxes().size() != dimsOf(op.getX()).size())
     options = ", axis = " + axesText(op.getAxes());
-  return call(stringifyReduceKind(op.getKind()).str().c_str(), op.getX(),
-              options + flag("keepdims", keepDims));
+  return call(name.c_str(), op.getX(), options + flag("keepdims", keepDims));
+}
+
+Text Printer::formText(const Form &form) {
+  switch (form.kind) {
+  case Form::Kind::Linear:
+    if (form.bias)
+      return call("linear", {form.x, form.weight, form.bias});
+    return call("linear", {form.x, form.weight});
+  case Form::Kind::Reduction: {
+    ReduceOp reduce = form.reduce;
+    return reduction(reduce, stringifyReduceKind(reduce.getKind()).str(),
+                     form.keepDims);
+  }
+  case Form::Kind::Mean:
+    return reduction(form.reduce, "mean", form.keepDims);
+  case Form::Kind::Element:
+    return subscripts(form.slice, form.dropped);
+  }
+  return {};
 }
 
 /// `x[:, i]`: x's slices at one index.
@@ -197,7 +198,9 @@ static std::optional<std::string> pick(TakeOp op, const std::string &index) {
 
 std::optional<Text> Printer::network(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<Text>>(op)
-      .Case<ReduceOp>([&](ReduceOp o) { return reduction(o, false); })
+      .Case<ReduceOp>([&](ReduceOp o) {
+        return reduction(o, stringifyReduceKind(o.getKind()).str(), false);
+      })
       .Case<ArgReduceOp>([&](ArgReduceOp o) {
         return call(o.getKind() == ReduceKind::max ? "argmax" : "argmin",
                     o.getX(), ", axis = " + std::to_string(o.getAxis()));
@@ -238,8 +241,6 @@ std::optional<Text> Printer::network(Operation *op) {
                     option("axis", o.getAxis(), 0));
       })
       .Case<MatmulOp>([&](MatmulOp o) {
-        if (o.getTransposed() && dimsOf(o.getRhs()).size() == 2)
-          return call("linear", {o.getLhs(), o.getRhs()});
         std::string left = within(tensor(o.getLhs()), Precedence::Multiply);
         Text right = tensor(o.getRhs());
         if (o.getTransposed())

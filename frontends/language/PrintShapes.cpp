@@ -10,31 +10,6 @@
 using namespace mapsto;
 using namespace mlir;
 
-SliceOp mapsto::droppedSlice(ReshapeOp op, SmallVectorImpl<bool> &dropped) {
-  auto slice = op.getX().getDefiningOp<SliceOp>();
-  if (!slice || !slice->hasOneUse() || slice->getBlock() != op->getBlock())
-    return {};
-  // Axes go where one element of several was taken, and nowhere else.
-  Dims whole = dimsOf(slice.getX()), sizes = dimsOf(slice.getResult());
-  Dims kept;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    dropped.push_back(sizes[i] == Dim(1) && whole[i] != Dim(1));
-    if (!dropped.back())
-      kept.push_back(sizes[i]);
-  }
-  return kept == dimsOf(op.getResult()) ? slice : SliceOp();
-}
-
-ReduceOp mapsto::keptReduction(ReshapeOp op) {
-  auto reduce = op.getX().getDefiningOp<ReduceOp>();
-  if (!reduce || !reduce->hasOneUse() || reduce->getBlock() != op->getBlock())
-    return {};
-  Dims dims = dimsOf(reduce.getX());
-  for (int64_t axis : reduce.getAxes())
-    dims[size_t(axis)] = Dim(1);
-  return dims == dimsOf(op.getResult()) ? reduce : ReduceOp();
-}
-
 Text Printer::subscripts(SliceOp op, ArrayRef<bool> dropped) {
   Dims whole = dimsOf(op.getX());
   Dims starts = op.getStarts().getDims(), sizes = op.getSizes().getDims();
@@ -75,11 +50,6 @@ Text Printer::subscripts(SliceOp op, ArrayRef<bool> dropped) {
 std::optional<Text> Printer::shapes(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<Text>>(op)
       .Case<ReshapeOp>([&](ReshapeOp o) -> std::optional<Text> {
-        SmallVector<bool> dropped;
-        if (SliceOp slice = droppedSlice(o, dropped))
-          return subscripts(slice, dropped);
-        if (ReduceOp reduce = keptReduction(o))
-          return reduction(reduce, true);
         Dims from = dimsOf(o.getX()), to = dimsOf(o.getResult());
         auto isWithout = [](Dims many, const Dims &few, size_t axis) {
           many.erase(many.begin() + ptrdiff_t(axis));

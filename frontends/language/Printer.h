@@ -44,6 +44,22 @@ struct Text {
   bool isStatic = false;
 };
 
+/// Several ops that are one thing in the language; the last of them, the root,
+/// stands for all.
+struct Form {
+  enum class Kind { Linear, Reduction, Mean, Element };
+  Kind kind;
+  llvm::SmallVector<mlir::Operation *, 4> parts; ///< without the root
+  mlir::Value x = {}, weight = {}, bias = {};    ///< Linear; bias may be null
+  ReduceOp reduce = {};                          ///< Reduction, Mean
+  bool keepDims = false;
+  SliceOp slice = {}; ///< Element, with the axes that are gone
+  llvm::SmallVector<bool> dropped = {};
+};
+std::optional<Form> formOf(mlir::Operation *root);
+/// Whether it is written as part of what reads it.
+bool isPartOfForm(mlir::Operation *op);
+
 class Printer {
 public:
   /// `calls` are the functions that the text will call: names of inputs and
@@ -92,7 +108,6 @@ private:
   void printOp(mlir::Operation *op);
   void statement(mlir::ValueRange results, const std::string &value);
   unsigned countUses(mlir::Value value, mlir::Block *home, bool &elsewhere);
-  bool isPartOfItsUser(mlir::Operation *op);
 
   // Values (PrintValues.cpp).
   std::string dim(const Dim &size);
@@ -123,7 +138,8 @@ private:
   Text call(const char *name, mlir::ValueRange operands,
             const std::string &options = "");
   Text subscripts(SliceOp op, llvm::ArrayRef<bool> dropped);
-  Text reduction(ReduceOp op, bool keepDims);
+  Text formText(const Form &form);
+  Text reduction(ReduceOp op, const std::string &name, bool keepDims);
   std::string recurrence(mlir::Operation *op);
 
   // Regions (PrintRegions.cpp).
@@ -139,13 +155,6 @@ private:
   void nameValue(mlir::Value value);
 };
 
-/// The slice that a reshape only takes single elements' axes from, and which
-/// axes these are: `x[:, -1, :]`.
-SliceOp droppedSlice(ReshapeOp op, llvm::SmallVectorImpl<bool> &dropped);
-/// The reduction whose axes a reshape keeps as sizes of 1.
-ReduceOp keptReduction(ReshapeOp op);
-/// The product that an addition gives its bias: `linear(x, w, b)`.
-MatmulOp biasedProduct(AddOp op, mlir::Value &bias);
 /// The value that broadcasts repeat.
 mlir::Value unbroadcast(mlir::Value value);
 

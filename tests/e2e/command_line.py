@@ -4,7 +4,7 @@ import unittest
 
 from support import MODELS, ROOT, Test, mapsto
 
-COMMANDS = ("compile", "run", "bench", "inspect", "verify", "fmt", "devices")
+COMMANDS = ("compile", "run", "bench", "inspect", "verify", "import", "fmt", "devices")
 
 
 class CommandLine(Test):

@@ -39,6 +39,16 @@ class Golden(Test):
         self.succeed(mapsto("compile", self.model, *self.weights, "-o", self.folder / "model"))
         self.succeed(run(self.folder / "model", *self.data))
 
+    def test_import(self):
+        """Written anew from its graph, a model is the same one."""
+        model = self.folder / "model.mto"
+        weights = model.with_suffix(".safetensors")
+        self.succeed(mapsto("import", self.model, *self.weights, "-o", model))
+        self.succeed(mapsto("fmt", "--check", model))
+        self.assertEqual(weights.exists(), bool(self.weights))
+        given = ["--weights", weights] if self.weights else []
+        self.succeed(mapsto("run", "--interpret", model, *given, *self.data))
+
     @unittest.skipIf(SANITIZED, "sanitizers find the driver's leaks")
     def test_vulkan(self):
         """The same executable on either device, and kernel by kernel."""

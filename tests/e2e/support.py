@@ -35,7 +35,8 @@ def mapsto(*arguments, **options):
 
 def write_npy(path, shape, values, descr="<f4", fortran=False):
     """A .npy file (format 1.0) of numbers."""
-    code = {"f4": "f", "f8": "d", "i4": "i", "i8": "q", "u2": "H", "u8": "Q", "b1": "?"}[descr[1:]]
+    code = {"f4": "f", "f8": "d", "f2": "e", "i4": "i", "i8": "q", "i2": "h", "i1": "b", "u2": "H", "u4": "I",
+            "u8": "Q", "u1": "B", "b1": "?"}[descr[1:]]
     order = ">" if descr[0] == ">" else "<"
     dims = "(" + "".join(f"{n}," for n in shape) + ")"
     header = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {dims}, }}".encode()

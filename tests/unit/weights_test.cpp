@@ -1,5 +1,7 @@
 #include "frontends/weights/Weights.h"
 
+#include "llvm/Support/raw_ostream.h"
+
 #include <fstream>
 #include <gtest/gtest.h>
 #include <random>
@@ -34,6 +36,41 @@ std::string errorOf(const std::string &file) {
   EXPECT_EQ(good, error.empty());
   EXPECT_TRUE(good || weights.tensors().empty());
   return error;
+}
+
+TEST(Safetensors, WritesWhatItReads) {
+  std::string bytes(56, '\1'), file, error;
+  std::vector<WeightTensor> tensors = {
+      {"encoder.\"q\".weight",
+       MAPSTO_F32,
+       {2, 3},
+       bytesOf(bytes).take_front(24)},
+      {"empty", MAPSTO_F16, {0, 5}, {}},
+      {"scalar", MAPSTO_I64, {}, bytesOf(bytes).take_front(8)},
+      {"\xc3\xa9", MAPSTO_BOOL, {3}, bytesOf(bytes).take_front(3)}};
+  llvm::raw_string_ostream out(file);
+  ASSERT_TRUE(writeSafetensors(out, tensors, error)) << error;
+  Weights weights;
+  ASSERT_TRUE(weights.openBytes(bytesOf(file), "w.st", error)) << error;
+  ASSERT_EQ(weights.tensors().size(), tensors.size());
+  for (const WeightTensor &tensor : tensors) {
+    const WeightTensor *found = weights.find(tensor.name);
+    ASSERT_TRUE(found) << tensor.name;
+    EXPECT_EQ(found->dtype, tensor.dtype);
+    EXPECT_EQ(found->shape, tensor.shape);
+    EXPECT_EQ(found->bytes, tensor.bytes);
+  }
+  // Elements begin at a multiple of 8.
+  EXPECT_EQ((weights.tensors()[0].bytes.data() - bytesOf(file).data()) % 8, 0);
+}
+
+TEST(Safetensors, RefusesANameThatIsNoText) {
+  std::string file, error;
+  llvm::raw_string_ostream out(file);
+  EXPECT_FALSE(writeSafetensors(
+      out, {WeightTensor{"\xff", MAPSTO_F32, {0}, {}}}, error));
+  EXPECT_NE(error.find("no such name"), std::string::npos) << error;
+  EXPECT_TRUE(file.empty());
 }
 
 TEST(Safetensors, ReadsTensors) {
