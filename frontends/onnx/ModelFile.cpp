@@ -272,6 +272,11 @@ bool ModelFile::external(const TensorProto &tensor,
       folder = ".";
     path = folder;
     llvm::sys::path::append(path, location);
+    if (llvm::sys::path::is_absolute(location)) {
+      error = "its external data, `" + location +
+              "`, are outside of the model's folder";
+      return false;
+    }
     if (llvm::sys::fs::real_path(path, real) ||
         llvm::sys::fs::real_path(llvm::Twine(folder), folder)) {
       error = "its external data, `" + location + "`, cannot be read";
@@ -279,7 +284,7 @@ bool ModelFile::external(const TensorProto &tensor,
     }
     folder += llvm::sys::path::get_separator();
     bool isRegular = false;
-    if (llvm::sys::path::is_absolute(location) || !real.starts_with(folder)) {
+    if (!real.starts_with(folder)) {
       error = "its external data, `" + location +
               "`, are outside of the model's folder";
       return false;

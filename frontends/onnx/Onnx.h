@@ -52,6 +52,10 @@ OnnxModel importOnnx(mlir::MLIRContext &context, llvm::StringRef path,
                      const OnnxOptions &options,
                      std::vector<OnnxError> &errors);
 
+/// The ops that are imported, sorted; those of another domain than ONNX's own
+/// with it before the name ("com.microsoft.Attention").
+std::vector<std::string> onnxOps();
+
 /// An input that a model's file declares, those with a default left out.
 struct OnnxInput {
   std::string name;

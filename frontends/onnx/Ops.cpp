@@ -44,3 +44,11 @@ Build findBuilder(llvm::StringRef domain, llvm::StringRef op) {
 }
 
 } // namespace mapsto::onnx
+
+std::vector<std::string> mapsto::onnxOps() {
+  std::vector<std::string> names;
+  for (const auto &entry : onnx::opTable())
+    names.push_back(entry.getKey().str());
+  llvm::sort(names);
+  return names;
+}

@@ -1,5 +1,6 @@
 #include "tools/mapsto/Options.h"
 #include "frontends/language/Diagnostics.h"
+#include "frontends/onnx/Onnx.h"
 
 #include <cstdio>
 #include <cstring>
@@ -50,7 +51,8 @@ constexpr CommandInfo kCommands[] = {
      1, 1},
     {Fmt, "fmt", "FILE...", "format model files in place", 1, 1 << 20},
     {Devices, "devices", "", "show what models can run on here", 0, 0},
-    {Help, "help", "[COMMAND]", "show this, or a command's options", 0, 1},
+    {Help, "help", "[COMMAND|onnx]",
+     "show this, a command's options, or the ops of ONNX that are read", 0, 1},
 };
 
 enum class Takes { Nothing, Value, MaybeNumber };
@@ -365,6 +367,23 @@ std::string mapsto::helpText(std::string_view name) {
           "Exit codes: 0 done; 1 the run failed or a comparison did not hold; "
           "2 the command line or an input was wrong.\n";
   return text;
+}
+
+std::string mapsto::onnxHelpText() {
+  constexpr size_t kWidth = 96;
+  std::string text = "ONNX ops that are imported, of operator sets 9 and "
+                     "newer:\n\n",
+              line = " ";
+  for (const std::string &op : onnxOps()) {
+    if (line.size() + 1 + op.size() > kWidth) {
+      text += line + '\n';
+      line = " ";
+    }
+    line += " " + op;
+  }
+  return text + line +
+         "\n\nA model's own functions are inlined. Model files of older "
+         "operator sets are read as far\nas their ops mean the same.\n";
 }
 
 bool mapsto::splitNamed(const std::string &text, std::string &name,

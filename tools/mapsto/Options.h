@@ -42,6 +42,8 @@ bool parseArguments(int argc, char **argv, Arguments &arguments,
 
 /// The text of `mapsto help`, or of `mapsto COMMAND --help`.
 std::string helpText(std::string_view command = "");
+/// The text of `mapsto help onnx`: the ops that are imported.
+std::string onnxHelpText();
 
 /// "name=value" of --arg, --dim and their like.
 bool splitNamed(const std::string &text, std::string &name, std::string &value);

@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     std::string topic = arguments.command == "help"
                             ? arguments.files.empty() ? "" : arguments.files[0]
                             : arguments.command;
-    fputs(helpText(topic).c_str(), stdout);
+    fputs((topic == "onnx" ? onnxHelpText() : helpText(topic)).c_str(), stdout);
     return kDone;
   }
   for (const auto &[name, run] : kFunctions)
