@@ -10,6 +10,7 @@ const OpTable &opTable() {
     addArithmeticOps(all);
     addAttentionOps(all);
     addContractionOps(all);
+    addCausalConvolutionOps(all);
     addControlOps(all);
     addConvolutionOps(all);
     addFunctionOps(all);

@@ -21,6 +21,7 @@ void addAlongAxisOps(OpTable &table);
 void addArithmeticOps(OpTable &table);
 void addAttentionOps(OpTable &table);
 void addContractionOps(OpTable &table);
+void addCausalConvolutionOps(OpTable &table);
 void addControlOps(OpTable &table);
 void addConvolutionOps(OpTable &table);
 void addFunctionOps(OpTable &table);
