@@ -60,6 +60,32 @@ Value sigmoid(Operands &o) {
                                arith::AddFOp::create(b, o.constant(1), e));
 }
 
+/// A divisor that no division traps at: of 0 it is reported, and the least
+/// number over -1 is out of range. `isMinusOne` says where 1 stands for -1
+/// (null: nowhere).
+Value safeDivisor(Operands &o, Location loc, Value &isMinusOne) {
+  Value y = o.e.checkedDivisor(o.y(), loc);
+  APInt literal;
+  if (matchPattern(y, m_ConstantInt(&literal)) && !literal.isAllOnes())
+    return y;
+  auto &b = o.e.b;
+  isMinusOne =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, y, o.constant(-1));
+  return arith::SelectOp::create(b, isMinusOne, o.constant(1), y);
+}
+
+/// Rounded down; wraps as other integer arithmetic does.
+Value divide(Operands &o, Location loc) {
+  auto &b = o.e.b;
+  Value isMinusOne;
+  Value y = safeDivisor(o, loc, isMinusOne);
+  Value quotient = arith::FloorDivSIOp::create(b, o.x(), y);
+  if (!isMinusOne)
+    return quotient;
+  return arith::SelectOp::create(b, isMinusOne,
+                                 o.e.sub(o.constant(0), quotient), quotient);
+}
+
 /// x - floor(x / y) * y, which has the divisor's sign.
 Value mod(Operands &o) {
   auto &b = o.e.b;
@@ -203,12 +229,12 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
           .Case([&](DivOp) -> Value {
             if (o.isFloat)
               return arith::DivFOp::create(b, o.x(), o.y());
-            return arith::FloorDivSIOp::create(
-                b, o.x(), e.checkedDivisor(o.y(), op->getLoc()));
+            return divide(o, op->getLoc());
           })
           .Case([&](ModOp) {
+            Value isMinusOne; // what remains is 0 as of 1
             if (!o.isFloat)
-              o.v[1] = e.checkedDivisor(o.y(), op->getLoc());
+              o.v[1] = safeDivisor(o, op->getLoc(), isMinusOne);
             return mod(o);
           })
           .Case([&](PowOp) -> Value {
