@@ -167,12 +167,17 @@ OpFoldResult MaxOp::fold(FoldAdaptor adaptor) {
   return foldIdempotent(*this, adaptor.getOperands());
 }
 
-// x op `neutral` is x, x op the other value is that value.
+// Every bit set: of a boolean, true.
+static double allBits(Value x) {
+  return elementTypeOf(x).isInteger(1) ? 1 : -1;
+}
+
+// x op `neutral` is x, x op `absorbing` is that value.
 template <typename Op>
-static OpFoldResult foldLogical(Op op, ArrayRef<Attribute> operands,
-                                bool neutral) {
+static OpFoldResult foldBits(Op op, ArrayRef<Attribute> operands,
+                             double neutral, double absorbing) {
   for (Value side : {op.getLhs(), op.getRhs()})
-    if (isUniform(side, !neutral))
+    if (isUniform(side, absorbing))
       return side;
   if (op.getLhs() == op.getRhs())
     return op.getLhs();
@@ -180,10 +185,10 @@ static OpFoldResult foldLogical(Op op, ArrayRef<Attribute> operands,
 }
 
 OpFoldResult AndOp::fold(FoldAdaptor adaptor) {
-  return foldLogical(*this, adaptor.getOperands(), true);
+  return foldBits(*this, adaptor.getOperands(), allBits(getLhs()), 0);
 }
 OpFoldResult OrOp::fold(FoldAdaptor adaptor) {
-  return foldLogical(*this, adaptor.getOperands(), false);
+  return foldBits(*this, adaptor.getOperands(), 0, allBits(getLhs()));
 }
 OpFoldResult XorOp::fold(FoldAdaptor adaptor) {
   return foldNeutral(*this, adaptor.getOperands(), 0);

@@ -147,9 +147,9 @@ def Mapsto_ModOp : Mapsto_Binary<"mod", "remainder with the divisor's sign, as P
 def Mapsto_PowOp : Mapsto_Binary<"pow", "x to the power y">;
 def Mapsto_MinOp : Mapsto_Binary<"min", "the smaller; NaN wins", [Commutative]>;
 def Mapsto_MaxOp : Mapsto_Binary<"max", "the larger; NaN wins", [Commutative]>;
-def Mapsto_AndOp : Mapsto_Binary<"and", "both", [Commutative], Mapsto_BoolTensor>;
-def Mapsto_OrOp : Mapsto_Binary<"or", "either", [Commutative], Mapsto_BoolTensor>;
-def Mapsto_XorOp : Mapsto_Binary<"xor", "exactly one", [Commutative], Mapsto_BoolTensor>;
+def Mapsto_AndOp : Mapsto_Binary<"and", "both; of whole numbers, bit by bit", [Commutative], Mapsto_IntTensor>;
+def Mapsto_OrOp : Mapsto_Binary<"or", "either; of whole numbers, bit by bit", [Commutative], Mapsto_IntTensor>;
+def Mapsto_XorOp : Mapsto_Binary<"xor", "exactly one; of whole numbers, bit by bit", [Commutative], Mapsto_IntTensor>;
 
 def Mapsto_CompareOp : Mapsto_Pointwise<"compare", [SameTypeOperands]> {
   let summary = "A comparison, element by element";

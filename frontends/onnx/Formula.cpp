@@ -4,23 +4,31 @@ using namespace mlir;
 
 namespace mapsto::onnx {
 
-Term divideTowardsZero(const Term &x, const Term &y) {
-  Term down = x / y;
-  Term inexact = x % y != 0;
-  Term negative = apply<XorOp>(x < 0, y < 0);
-  return select(inexact & negative, down + 1, down);
+Term unsignedHalf(const Term &x) {
+  return x / 2 + select(x < 0, x(-0x1p63), 0);
 }
 
-Term divideUnsigned(const Term &x, const Term &y) {
+/// x / y of uint64 (Warren, "Hacker's Delight", 2nd edition, 9-3).
+static Term divideUnsigned(const Term &x, const Term &y) {
   mlir::Type u64 = y.b->getIntegerType(64, /*isSigned=*/false);
   Term atLeast = ordered(x, u64) >= ordered(y, u64);
   // Half of x is not below zero; its quotient is twice or once more than that.
-  Term half = x / 2 + select(x < 0, x(-0x1p63), 0);
-  Term quotient = half / y * 2;
+  Term quotient = unsignedHalf(x) / y * 2;
   Term rest = x - quotient * y;
   Term more = ordered(rest, u64) >= ordered(y, u64);
   return select(y < 0, select(atLeast, x(1), 0),
                 quotient + select(more, x(1), 0));
+}
+
+Term divideTowardsZero(const Term &x, const Term &y, Type type) {
+  if (type.isUnsignedInteger(64))
+    return divideUnsigned(x, y);
+  Term down = x / y;
+  if (type.isUnsignedInteger())
+    return down;
+  Term inexact = x % y != 0;
+  Term negative = apply<XorOp>(x < 0, y < 0);
+  return select(inexact & negative, down + 1, down);
 }
 
 Term sizeAs(const Term &like, const Dim &size) {
@@ -41,7 +49,7 @@ Type widened(Type type) {
 }
 
 Term wide(Node &n, size_t i) {
-  return {n, cast(n.b, n.loc, n.in(i), widened(n.type(i)))};
+  return {n, convert(n.b, n.loc, n.in(i), n.type(i), widened(n.type(i)))};
 }
 
 LogicalResult give(Node &n, llvm::function_ref<Term(Term)> formula) {

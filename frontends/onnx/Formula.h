@@ -89,17 +89,16 @@ inline Term select(const Term &condition, double x, const Term &y) {
   return select(condition, y(x), y);
 }
 
-/// x / y of whole numbers, towards zero (`mapsto.div` rounds down).
-Term divideTowardsZero(const Term &x, const Term &y);
-
 // The carriers of uint64 are signed: what is 2^63 and more is below zero there.
 /// A tensor of elements of `type` in their order: of uint64, 2^63 less, which
 /// undoes itself.
 inline Term ordered(const Term &x, mlir::Type type) {
   return type.isUnsignedInteger(64) ? x + -0x1p63 : x;
 }
-/// x / y of uint64 (Warren, "Hacker's Delight", 2nd edition, 9-3).
-Term divideUnsigned(const Term &x, const Term &y);
+/// x / 2 of uint64.
+Term unsignedHalf(const Term &x);
+/// x / y of whole numbers of `type`, towards zero (`mapsto.div` rounds down).
+Term divideTowardsZero(const Term &x, const Term &y, mlir::Type type);
 
 /// A size, in every place of a tensor like `like`.
 Term sizeAs(const Term &like, const Dim &size);

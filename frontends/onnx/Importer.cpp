@@ -7,6 +7,8 @@
 
 #include "llvm/ADT/StringExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace mapsto::onnx {
@@ -177,6 +179,14 @@ mlir::Value Importer::makeTensor(Value &value) {
     return cast(b, loc, whole, carrier);
   }
   const Known &known = *value.known;
+  if (isa<FloatType>(carrier)) { // whole ones
+    Value whole;
+    whole.type = b.getI64Type();
+    whole.known = known;
+    mlir::Value numbers = makeTensor(whole);
+    b.setInsertionPointAfterValue(numbers);
+    return cast(b, loc, numbers, carrier);
+  }
   RankedTensorType type = mapsto::tensorOf(asDims(known.shape), carrier);
   if (llvm::all_of(known.elements,
                    [](const Dim &d) { return d.isConstant(); })) {
@@ -227,6 +237,35 @@ static std::optional<Known> readKnown(const TensorData &data, Type type) {
   return known;
 }
 
+/// More floats than this are weights, not arithmetic on sizes.
+static constexpr int64_t kMostWholeFloats = 16;
+
+/// The elements, if they are floats that are all whole numbers.
+template <typename T>
+static std::optional<Known> readWholeFloats(const TensorData &data) {
+  if (data.numElements() > kMostWholeFloats)
+    return std::nullopt;
+  Known known{{data.shape.begin(), data.shape.end()}, {}, {}};
+  for (int64_t i = 0; i < data.numElements(); ++i) {
+    T number;
+    memcpy(&number, data.bytes.data() + size_t(i) * sizeof(T), sizeof(T));
+    // Between the whole numbers that all floats have; -0 is not 0.
+    if (!(std::abs(number) <= T(1 << 24)) || std::trunc(number) != number ||
+        (number == 0 && std::signbit(number)))
+      return std::nullopt;
+    known.elements.push_back(Dim(int64_t(number)));
+  }
+  return known;
+}
+
+static std::optional<Known> readWhole(const TensorData &data, Type type) {
+  if (data.type == TensorProto::FLOAT)
+    return readWholeFloats<float>(data);
+  if (data.type == TensorProto::DOUBLE)
+    return readWholeFloats<double>(data);
+  return readKnown(data, type);
+}
+
 const TensorData *Importer::dataOf(Value &value) {
   if (value.data)
     return &*value.data;
@@ -237,11 +276,11 @@ const TensorData *Importer::dataOf(Value &value) {
 }
 
 const Known *Importer::knownOf(Value &value) {
-  if (!value.known && isa_and_nonnull<IntegerType>(value.type)) {
+  if (!value.known) {
     if (value.data) {
-      value.known = readKnown(*value.data, value.type);
+      value.known = readWhole(*value.data, value.type);
     } else if (value.given) {
-      value.known = readKnown(*value.given, value.type);
+      value.known = readWhole(*value.given, value.type);
       if (value.known)
         value.known->assumes = {value.name};
     }

@@ -224,6 +224,8 @@ void Node::give(size_t i, mlir::Value tensor, Type type) {
 
 /// Numbers as elements of `type` would have them; sizes are within it.
 static Known wrapped(Known known, Type type) {
+  if (isa<FloatType>(type))
+    return known;
   for (Dim &element : known.elements)
     if (std::optional<int64_t> number = element.constant())
       element = Dim(mapsto::wrapTo(type, *number));

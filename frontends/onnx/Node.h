@@ -46,8 +46,8 @@ public:
   mlir::Value in(size_t i);
   Dims dims(size_t i);
   int64_t rank(size_t i) { return int64_t(dims(i).size()); }
-  /// The numbers of an integer or boolean input, where they are known (or
-  /// would be under the assumptions that it names; see `resultOr`).
+  /// The numbers of an input, where they are whole and known (or would be
+  /// under the assumptions that they name; see `resultOr`).
   const Known *known(size_t i) { return importer.knownOf(*inputs[i]); }
   /// The numbers of an input that must be known now; reported otherwise.
   FailureOr<llvm::SmallVector<Dim>> sizes(size_t i);

@@ -61,10 +61,11 @@ LogicalResult topk(Node &n) {
   SmallVector<int64_t> swapped =
       llvm::to_vector(llvm::seq<int64_t>(0, n.rank(0)));
   std::swap(swapped.back(), swapped[size_t(*axis)]);
-  mlir::Value x = mapsto::transpose(n.b, n.loc, n.in(0), swapped);
+  Term whole = ordered({n, n.in(0)}, n.type(0));
+  mlir::Value x = mapsto::transpose(n.b, n.loc, whole.v, swapped);
   auto best = TopKOp::create(n.b, n.loc, x, k, smallest);
-  n.give(0, mapsto::transpose(n.b, n.loc, best.getValues(), swapped),
-         n.type(0));
+  Term values(n, mapsto::transpose(n.b, n.loc, best.getValues(), swapped));
+  n.give(0, ordered(values, n.type(0)).v, n.type(0));
   n.give(1, mapsto::transpose(n.b, n.loc, best.getIndices(), swapped));
   return success();
 }

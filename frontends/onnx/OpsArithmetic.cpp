@@ -49,12 +49,12 @@ LogicalResult power(Node &n) {
             : whole              ? n.b.getI64Type()
                                  : Type(n.b.getF64Type());
   auto as = [&](size_t i) {
-    return Term(n, cast(n.b, n.loc, (*operands)[i], in));
+    return Term(n, convert(n.b, n.loc, (*operands)[i], n.type(i), in));
   };
   Term base = as(0), exponent = as(1);
   bool square = uniformValue(exponent.v) == 2;
   mlir::Value result = (square ? base * base : pow(base, exponent)).v;
-  return n.result(cast(n.b, n.loc, result, carrierOf(type)), type);
+  return n.result(convert(n.b, n.loc, result, in, type), type);
 }
 
 /// `fmod` 0: the sign is the divisor's; 1: the dividend's, as C's fmod.
@@ -69,11 +69,12 @@ LogicalResult mod(Node &n) {
     return Dim::mod(x[0], x[1]);
   };
   return giveOfTwo(n, fold, [&](const Term &x, const Term &y) -> Term {
-    if (n.type(0).isUnsignedInteger(64))
-      return x - divideUnsigned(x, y) * y;
-    if (!ofDividend)
+    Type type = n.type(0);
+    if (type.isUnsignedInteger(64))
+      return x - divideTowardsZero(x, y, type) * y;
+    if (!ofDividend || type.isUnsignedInteger())
       return x % y;
-    if (isa<FloatType>(n.type(0))) {
+    if (isa<FloatType>(type)) {
       Term magnitude = abs(x) % abs(y);
       return select(x < 0, -magnitude, magnitude);
     }
@@ -91,15 +92,14 @@ template <typename Op> FailureOr<mlir::Value> combineAll(Node &n) {
   auto operands = broadcastInputs(n);
   if (failed(operands))
     return failure();
-  constexpr bool isExtreme =
-      std::is_same_v<Op, MaxOp> || std::is_same_v<Op, MinOp>;
-  auto as = [&](const Term &x) {
-    return isExtreme ? ordered(x, n.type(0)) : x;
+  bool isSum = std::is_same_v<Op, AddOp>;
+  auto term = [&](mlir::Value v) {
+    return isSum ? Term(n, v) : ordered({n, v}, n.type(0));
   };
-  Term all = as({n, operands->front()});
+  Term all = term(operands->front());
   for (mlir::Value next : llvm::drop_begin(*operands))
-    all = apply<Op>(all, as({n, next}));
-  return as(all).v;
+    all = apply<Op>(all, term(next));
+  return (isSum ? all : ordered(all, n.type(0))).v;
 }
 
 template <typename Op, Compute compute> LogicalResult variadic(Node &n) {
@@ -175,13 +175,13 @@ LogicalResult clip(Node &n) {
   }
   return n.resultOr(
       std::move(folded), n.type(0), [&]() -> FailureOr<mlir::Value> {
-        auto as = [&](const Term &t) { return ordered(t, n.type(0)); };
-        Term result = as({n, x});
+        auto term = [&](mlir::Value v) { return ordered({n, v}, n.type(0)); };
+        Term result = term(x);
         if (*low)
-          result = max(result, as({n, *low}));
+          result = max(result, term(*low));
         if (*high)
-          result = min(result, as({n, *high}));
-        return as(result).v;
+          result = min(result, term(*high));
+        return ordered(result, n.type(0)).v;
       });
 }
 
@@ -205,18 +205,35 @@ LogicalResult bitShift(Node &n) {
       return select((by >= 0) & (by < double(bits)), x * pow(2, by), 0);
     if (bits < 64)
       return x / pow(2, min(by, double(bits)));
-    // The highest bit is the carrier's sign: one step brings it down.
-    Term half = x / 2 + select(x < 0, x(-0x1p63), 0);
-    Term rest = half / pow(2, min(max(by - 1, 0), 62));
+    Term rest = unsignedHalf(x) / pow(2, min(max(by - 1, 0), 62));
     Term inRange = (by >= 0) & (by < 64);
     return select(by == 0, x, select(inRange, rest, 0));
   });
+}
+
+template <typename Op> LogicalResult bitwise(Node &n) {
+  if (!isa_and_nonnull<IntegerType>(n.type(0)))
+    return n.fail("floats are no bits");
+  auto unfolded = [](ArrayRef<Dim>) { return std::optional<Dim>(); };
+  return giveOfTwo(n, unfolded, [](const Term &x, const Term &y) -> Term {
+    return apply<Op>(x, y);
+  });
+}
+
+LogicalResult bitwiseNot(Node &n) {
+  if (!isa_and_nonnull<IntegerType>(n.type(0)))
+    return n.fail("floats are no bits");
+  return n.result((-1 - Term(n, n.in(0))).v, n.type(0));
 }
 
 } // namespace
 
 void addArithmeticOps(OpTable &table) {
   table["BitShift"] = bitShift;
+  table["BitwiseAnd"] = bitwise<AndOp>;
+  table["BitwiseNot"] = bitwiseNot;
+  table["BitwiseOr"] = bitwise<OrOp>;
+  table["BitwiseXor"] = bitwise<XorOp>;
   table["Clip"] = clip;
   table["Max"] = variadic<MaxOp, maxDims>;
   table["Mean"] = mean;

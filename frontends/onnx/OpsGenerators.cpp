@@ -10,8 +10,7 @@ using namespace mlir;
 namespace mapsto::onnx {
 namespace {
 
-/// Ranges of at most as many numbers are known; longer ones are counted when
-/// the model runs.
+/// The numbers of ranges up to this length are known.
 constexpr int64_t kMostListed = 4096;
 
 /// 0, 1, 2, ... to before `size`.
@@ -68,7 +67,7 @@ LogicalResult range(Node &n) {
   for (size_t i = 0; i < 3; ++i)
     if (!n.has(i) || numElements(n.dims(i)) != Dim(1))
       return n.fail("its inputs must be three scalars");
-  if (isa<FloatType>(n.type(0)))
+  if (isa<FloatType>(n.type(0)) && !(n.known(0) && n.known(1) && n.known(2)))
     return rangeOfFloats(n);
   Dim numbers[3];
   for (size_t i = 0; i < 3; ++i) {
@@ -80,13 +79,16 @@ LogicalResult range(Node &n) {
   FailureOr<Dim> size = sizeOfRange(n, numbers[0], numbers[1], numbers[2]);
   if (failed(size))
     return failure();
+  if (failed(giveRange(n, *size)))
+    return failure();
   std::optional<int64_t> length = size->constant();
   if (!length || *length > kMostListed)
-    return giveRange(n, *size);
+    return success();
   SmallVector<Dim> list;
   for (int64_t i = 0; i < *length; ++i)
     list.push_back(numbers[0] + numbers[2] * Dim(i));
-  return n.result(Known::list(list), n.type(0));
+  n.outputs[0].known = Known::list(list);
+  return success();
 }
 
 /// A window of cosines of the angle 2πi / size: c0 - c1 cos + c2 cos of twice

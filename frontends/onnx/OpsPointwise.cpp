@@ -55,12 +55,16 @@ std::optional<Dim> subDims(ArrayRef<Dim> x) { return x[0] - x[1]; }
 std::optional<Dim> mulDims(ArrayRef<Dim> x) { return x[0] * x[1]; }
 
 /// Whole numbers are divided towards zero. Sizes are never negative.
-std::optional<Dim> divDims(ArrayRef<Dim> x) {
+template <bool ofFloats> std::optional<Dim> divDims(ArrayRef<Dim> x) {
   auto a = x[0].constant(), b = x[1].constant();
+  if (a && b && *b != 0 && (!ofFloats || *a % *b == 0))
+    return Dim(*a / *b);
   if (a && b)
-    return *b ? std::optional<Dim>(Dim(*a / *b)) : std::nullopt;
+    return std::nullopt;
   if (auto exact = Dim::exactDiv(x[0], x[1]))
     return exact;
+  if (ofFloats)
+    return std::nullopt;
   return b && *b > 0 ? std::optional<Dim>(Dim::floorDiv(x[0], x[1]))
                      : std::nullopt;
 }
@@ -71,19 +75,20 @@ template <typename Op, Compute compute> LogicalResult arithmetic(Node &n) {
 }
 
 LogicalResult div(Node &n) {
-  return n.resultOr(
-      foldTwo(n, divDims), n.type(0), [&]() -> FailureOr<mlir::Value> {
-        if (isa<FloatType>(n.type(0)))
-          return binary<DivOp>(n);
-        auto operands = both(n);
-        if (failed(operands))
-          return failure();
-        auto [x, y] = *operands;
-        bool isWide = n.type(0).isUnsignedInteger(64);
-        return (isWide ? divideUnsigned(x, y) : divideTowardsZero(x, y)).v;
-      });
+  if (isa_and_nonnull<FloatType>(n.type(0)))
+    return arithmetic<DivOp, divDims</*ofFloats=*/true>>(n);
+  auto build = [&]() -> FailureOr<mlir::Value> {
+    auto operands = both(n);
+    if (failed(operands))
+      return failure();
+    auto [x, y] = *operands;
+    return divideTowardsZero(x, y, n.type(0)).v;
+  };
+  return n.resultOr(foldTwo(n, divDims</*ofFloats=*/false>), n.type(0), build);
 }
 
+/// Rounding changes nothing where the numbers are whole.
+std::optional<Dim> sameDims(ArrayRef<Dim> x) { return x[0]; }
 std::optional<Dim> negDims(ArrayRef<Dim> x) { return Dim(0) - x[0]; }
 std::optional<Dim> absDims(ArrayRef<Dim> x) {
   auto number = x[0].constant();
@@ -94,6 +99,10 @@ std::optional<Dim> signDims(ArrayRef<Dim> x) {
   auto number = x[0].constant();
   return number ? std::optional<Dim>(Dim((*number > 0) - (*number < 0)))
                 : std::nullopt;
+}
+
+template <typename Op> LogicalResult rounding(Node &n) {
+  return failed(needFloats(n, 0)) ? failure() : unary<Op, sameDims>(n);
 }
 
 //===----------------------------------------------------------------------===//
@@ -179,8 +188,10 @@ LogicalResult where(Node &n) {
 
 /// The known numbers under another type that holds them all.
 std::optional<Known> keptBy(Type type, const Known *known) {
-  if (!known || !isa<IntegerType>(type))
+  if (!known)
     return std::nullopt;
+  if (isa<FloatType>(type)) // sizes are far below where f32 skips numbers
+    return type.isF32() || type.isF64() ? std::optional(*known) : std::nullopt;
   unsigned bits = type.getIntOrFloatBitWidth();
   Known kept = *known;
   for (Dim &element : kept.elements) {
@@ -225,13 +236,13 @@ void addPointwiseOps(OpTable &table) {
   table["Atan"] = function<AtanOp>;
   table["Cast"] = castTo;
   table["CastLike"] = castLike;
-  table["Ceil"] = function<CeilOp>;
+  table["Ceil"] = rounding<CeilOp>;
   table["Cos"] = function<CosOp>;
   table["Div"] = div;
   table["Equal"] = comparison<ComparePredicate::eq>;
   table["Erf"] = function<ErfOp>;
   table["Exp"] = function<ExpOp>;
-  table["Floor"] = function<FloorOp>;
+  table["Floor"] = rounding<FloorOp>;
   table["Greater"] = comparison<ComparePredicate::gt>;
   table["GreaterOrEqual"] = comparison<ComparePredicate::ge>;
   table["Less"] = comparison<ComparePredicate::lt>;
@@ -241,7 +252,7 @@ void addPointwiseOps(OpTable &table) {
   table["Neg"] = unary<NegOp, negDims>;
   table["Not"] = logical<NotOp, notDims>;
   table["Or"] = logical<OrOp, orDims>;
-  table["Round"] = function<RoundOp>;
+  table["Round"] = rounding<RoundOp>;
   table["Sigmoid"] = function<SigmoidOp>;
   table["Sign"] = unary<SignOp, signDims>;
   table["Sin"] = function<SinOp>;

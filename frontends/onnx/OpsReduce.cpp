@@ -127,8 +127,12 @@ template <ReduceKind kind, Combine combine> LogicalResult plain(Node &n) {
   }
   return n.resultOr(foldList(n, *axes, keepDims, combine), n.type(0),
                     [&]() -> FailureOr<mlir::Value> {
-                      return mapsto::reduce(n.b, n.loc, actual, n.in(0), *axes,
-                                            keepDims);
+                      bool extreme = actual == ReduceKind::max ||
+                                     actual == ReduceKind::min;
+                      Type order = extreme ? n.type(0) : carrierOf(n.type(0));
+                      Term x = ordered({n, n.in(0)}, order);
+                      Reduction r{n, *axes, keepDims};
+                      return ordered(r(actual, x), order).v;
                     });
 }
 
@@ -142,14 +146,17 @@ template <Formula formula, bool exact = false> LogicalResult composed(Node &n) {
   bool whole = isa<IntegerType>(n.type(0));
   Term x = whole && exact ? Term(n, n.in(0)) : wide(n, 0);
   Term result = formula(Reduction{n, *axes, keepDims}, x);
-  return n.result(cast(n.b, n.loc, result.v, carrierOf(n.type(0))), n.type(0));
+  mlir::Value output = result.v;
+  if (elementTypeOf(output) != carrierOf(n.type(0)))
+    output = convert(n.b, n.loc, output, elementTypeOf(output), n.type(0));
+  return n.result(output, n.type(0));
 }
 
 Term meanOf(const Reduction &r, Term x) {
   Term sum = r.sum(x);
   return isa<FloatType>(elementTypeOf(x.v))
              ? sum / r.count(sum)
-             : divideTowardsZero(sum, r.count(sum));
+             : divideTowardsZero(sum, r.count(sum), r.n.type(0));
 }
 Term l1Of(const Reduction &r, Term x) { return r.sum(abs(x)); }
 Term l2Of(const Reduction &r, Term x) { return sqrt(r.sum(x * x)); }
@@ -178,7 +185,7 @@ template <ReduceKind kind> LogicalResult argument(Node &n) {
   bool last = n.attr("select_last_index", 0) != 0;
   if (failed(axis))
     return failure();
-  mlir::Value x = n.in(0);
+  mlir::Value x = ordered({n, n.in(0)}, n.type(0)).v;
   Dims dims = dimsOf(x);
   if (last)
     x = FlipOp::create(n.b, n.loc, x, ArrayRef<int64_t>{*axis});
@@ -191,7 +198,7 @@ template <ReduceKind kind> LogicalResult argument(Node &n) {
     dims[size_t(*axis)] = 1;
   else
     dims.erase(dims.begin() + *axis);
-  return n.result(reshape(n.b, n.loc, index.v, dims));
+  return n.result(reshape(n.b, n.loc, index.v, dims), n.b.getI64Type());
 }
 
 } // namespace

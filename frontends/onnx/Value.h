@@ -18,7 +18,7 @@ namespace mapsto::onnx {
 
 /// Whole numbers (or booleans) that are known when the model is compiled: what
 /// becomes of Shape -> Gather -> Concat chains. An element is a size over
-/// symbols.
+/// symbols. They may be of floats, as where sizes are cast to be multiplied.
 struct Known {
   llvm::SmallVector<int64_t, 2> shape;
   llvm::SmallVector<Dim> elements; ///< row-major

@@ -105,6 +105,28 @@ func.func @not_neutral(%x: tensor<f32>, %i: tensor<i64>) -> (tensor<f32>, tensor
 
 // -----
 
+// Of whole numbers every bit is one of its own.
+// CHECK-LABEL: func.func @bits
+// CHECK-SAME: (%[[X:.*]]: tensor<i32>)
+func.func @bits(%x: tensor<i32>) -> (tensor<i32>, tensor<i32>, tensor<i32>, tensor<i32>) {
+  // CHECK-DAG: %[[ONE:.*]] = mapsto.constant dense<1> : tensor<i32>
+  // CHECK-DAG: %[[BOTH:.*]] = mapsto.constant dense<8> : tensor<i32>
+  // CHECK-DAG: %[[AND:.*]] = mapsto.and %[[X]], %[[ONE]]
+  // CHECK: return %[[AND]], %[[X]], %[[X]], %[[BOTH]]
+  %one = mapsto.constant dense<1> : tensor<i32>
+  %all = mapsto.constant dense<-1> : tensor<i32>
+  %none = mapsto.constant dense<0> : tensor<i32>
+  %a = mapsto.constant dense<12> : tensor<i32>
+  %b = mapsto.constant dense<10> : tensor<i32>
+  %0 = mapsto.and %x, %one : tensor<i32>
+  %1 = mapsto.and %x, %all : tensor<i32>
+  %2 = mapsto.or %x, %none : tensor<i32>
+  %3 = mapsto.and %a, %b : tensor<i32>
+  return %0, %1, %2, %3 : tensor<i32>, tensor<i32>, tensor<i32>, tensor<i32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @logic
 // CHECK-SAME: (%[[P:.*]]: tensor<i1>, %[[X:.*]]: tensor<f32>, %[[Y:.*]]: tensor<f32>)
 func.func @logic(%p: tensor<i1>, %x: tensor<f32>, %y: tensor<f32>) -> (tensor<i1>, tensor<i1>, tensor<f32>, tensor<f32>) {
