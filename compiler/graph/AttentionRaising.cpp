@@ -43,9 +43,17 @@ AttentionOp AttentionCandidate::create(GraphBuilder &b) {
       value = withoutRepeats(b, value, heads, times);
     }
   }
-  Type element = elementTypeOf(output.getResult());
+  // The widest type among them; sums are taken in f32 anyway.
+  Type element = elementTypeOf(value);
+  if (elementTypeOf(query).getIntOrFloatBitWidth() >
+      element.getIntOrFloatBitWidth())
+    element = elementTypeOf(query);
+  else if (elementTypeOf(query) != element &&
+           element.getIntOrFloatBitWidth() <= 16)
+    element = b.builder.getF32Type(); // f16 and bf16
   query = b.cast(query, element);
   key = b.cast(key, element);
+  value = b.cast(value, element);
   Dims outputDims(batch), weightsDims(batch);
   Dims own = dimsOf(output.getResult()), scores = dimsOf(softmax.getX());
   outputDims.append(own.end() - 2, own.end());
@@ -255,7 +263,8 @@ void AttentionCandidate::raise() {
   }
   writeModify(op);
   output.getResult().replaceAllUsesWith(
-      b.reshape(op.getOutput(), dimsOf(output.getResult())));
+      b.cast(b.reshape(op.getOutput(), dimsOf(output.getResult())),
+             elementTypeOf(output.getResult())));
   if (weightsWanted) {
     softmax.getResult().replaceAllUsesWith(
         b.reshape(op.getWeights(), dimsOf(softmax.getResult())));
