@@ -4,6 +4,18 @@
 
 namespace mapsto::onnx {
 
+static bool isNotNegative(const Dim &number) {
+  return llvm::all_of(number.getTerms(), [](const auto &term) {
+    return term.second >= 0 &&
+           llvm::all_of(term.first, [](const Dim::Atom &atom) {
+             return atom.op == Dim::Op::Symbol ||
+                    (isNotNegative(*atom.lhs) && isNotNegative(*atom.rhs));
+           });
+  });
+}
+
+bool isPositive(const Dim &number) { return isNotNegative(number - Dim(1)); }
+
 void assume(Known &to, const Known &from) {
   for (const std::string &input : from.assumes)
     if (!llvm::is_contained(to.assumes, input))

@@ -15,6 +15,10 @@ std::optional<Known>
 fold(llvm::ArrayRef<const Known *> operands,
      llvm::function_ref<std::optional<Dim>(llvm::ArrayRef<Dim>)> compute);
 
+/// Whether a number is above 0 whatever its symbols are: sizes are never
+/// negative.
+bool isPositive(const Dim &number);
+
 /// Adds the assumptions of `from` to `to`.
 void assume(Known &to, const Known &from);
 

@@ -141,7 +141,9 @@ LogicalResult checkChannels(Node &n, const Dim &wanted, int64_t groups,
   return success();
 }
 
-LogicalResult convolution(Node &n) {
+/// The convolution of a node's x and weight as they stand in `x` and `weight`.
+FailureOr<mlir::Value> convolution(Node &n, mlir::Value input,
+                                   mlir::Value kernelValues) {
   Dims weight = n.dims(1), x = n.dims(0);
   FailureOr<SmallVector<int64_t>> kernel = kernelOf(n, weight);
   if (failed(kernel))
@@ -154,8 +156,74 @@ LogicalResult convolution(Node &n) {
     return n.fail("`group` is " + Twine(groups));
   if (failed(checkChannels(n, weight[1] * Dim(groups), groups, weight[0])))
     return failure();
-  FailureOr<mlir::Value> y = convolve(n, n.in(0), n.in(1), *windows, groups);
+  return convolve(n, input, kernelValues, *windows, groups);
+}
+
+LogicalResult conv(Node &n) {
+  FailureOr<mlir::Value> y = convolution(n, n.in(0), n.in(1));
   return failed(y) ? failure() : withBias(n, *y);
+}
+
+/// Whole numbers less their zero points. Sums of products of bytes are exact
+/// in f64.
+LogicalResult convInteger(Node &n) {
+  auto centred = [&](size_t i) -> FailureOr<mlir::Value> {
+    mlir::Value x = cast(n.b, n.loc, n.in(i), n.b.getF64Type());
+    if (!n.has(i + 2))
+      return x;
+    Dims dims = dimsOf(x), zeros = n.dims(i + 2);
+    mlir::Value zero = cast(n.b, n.loc, n.in(i + 2), n.b.getF64Type());
+    Dims column(dims.size(), Dim(1));
+    if (i == 1 && zeros.size() == 1 && zeros[0] == dims[0])
+      column[0] = dims[0]; // one for each of the result's channels
+    else if (numElements(zeros) != Dim(1))
+      return n.fail("its zero points are " + str(zeros) + " for " + str(dims));
+    zero = reshape(n.b, n.loc, zero, column);
+    return mlir::Value(
+        SubOp::create(n.b, n.loc, x, broadcastTo(n.b, n.loc, zero, dims)));
+  };
+  FailureOr<mlir::Value> x = centred(0), weight = centred(1);
+  if (failed(x) || failed(weight))
+    return failure();
+  FailureOr<mlir::Value> y = convolution(n, *x, *weight);
+  if (failed(y))
+    return failure();
+  return n.result(cast(n.b, n.loc, *y, n.b.getI32Type()));
+}
+
+/// Depthwise over time; what is before the sequence is the end of the one
+/// before it, and its own end is kept for the next.
+LogicalResult causalConvolution(Node &n) {
+  mlir::Value x = n.in(0), weight = n.in(1);
+  Dims dims = dimsOf(x), kernel = dimsOf(weight);
+  if (dims.size() != 3 || kernel.size() != 3 || kernel[0] != dims[1] ||
+      !dims[1].isConstant() || kernel[1] != Dim(1) ||
+      kernel[2].constant().value_or(0) < 1)
+    return n.fail("x is " + str(dims) + ", its weight " + str(kernel));
+  Dims past{dims[0], dims[1], kernel[2] - Dim(1)};
+  mlir::Value before;
+  if (n.has(3)) {
+    before = n.in(3);
+    if (dimsOf(before) != past)
+      return n.fail("its state is " + str(dimsOf(before)) + ", must be " +
+                    str(past));
+  } else {
+    before = splat(n.b, n.loc, 0, mapsto::tensorOf(past, elementTypeOf(x)));
+  }
+  mlir::Value all = ConcatOp::create(n.b, n.loc, {before, x}, 2);
+  mlir::Value y = Conv1dOp::create(n.b, n.loc, all, weight, 1, 0, 0, 1,
+                                   *dims[1].constant());
+  if (failed(withBias(n, y)))
+    return failure();
+  std::string activation = n.attrString("activation", "none");
+  if (activation == "silu" || activation == "swish") {
+    y = n.outputs[0].tensor;
+    n.give(0, MulOp::create(n.b, n.loc, y, SigmoidOp::create(n.b, n.loc, y)));
+  } else if (activation != "none") {
+    return n.fail("activation `" + activation + "` is not known");
+  }
+  n.give(1, slice(n.b, n.loc, all, 2, dims[2], past[2]));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -261,7 +329,9 @@ LogicalResult convTranspose(Node &n) {
 } // namespace
 
 void addConvolutionOps(OpTable &table) {
-  table["Conv"] = convolution;
+  table["CausalConvWithState"] = causalConvolution;
+  table["Conv"] = conv;
+  table["ConvInteger"] = convInteger;
   table["ConvTranspose"] = convTranspose;
 }
 

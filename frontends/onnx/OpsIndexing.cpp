@@ -253,7 +253,17 @@ LogicalResult oneHot(Node &n) {
   Dims dims = dimsOf(index);
   FailureOr<int64_t> axis =
       n.axis(n.attr("axis", -1), int64_t(dims.size()) + 1);
-  FailureOr<SmallVector<Dim>> depth = n.sizes(1);
+  // Of any type of numbers.
+  FailureOr<SmallVector<Dim>> depth = SmallVector<Dim>();
+  if (isa<FloatType>(n.type(1))) {
+    FailureOr<SmallVector<double>> numbers = n.floats(1);
+    if (failed(numbers))
+      return failure();
+    for (double number : *numbers)
+      depth->push_back(Dim(int64_t(std::clamp(number, -1.0, 0x1p40))));
+  } else {
+    depth = n.sizes(1);
+  }
   if (failed(axis) || failed(depth))
     return failure();
   if (depth->size() != 1 || (*depth)[0].constant().value_or(0) < 0)

@@ -136,32 +136,14 @@ template <typename Op, Compute compute> LogicalResult logical(Node &n) {
     return arithmetic<Op, compute>(n);
 }
 
-/// A number of the size's sign where that is the same for all symbols: they
-/// stand for sizes, which are never negative. B + 1 is above 0, B may be 0.
-std::optional<int64_t> signOf(const Dim &size) {
-  if (auto constant = size.constant())
-    return constant;
-  auto isAboveZero = [](const Dim &d) {
-    return llvm::all_of(d.getTerms(),
-                        [](auto &term) {
-                          return term.second > 0 &&
-                                 llvm::all_of(
-                                     term.first, [](const Dim::Atom &atom) {
-                                       return atom.op == Dim::Op::Symbol;
-                                     });
-                        }) &&
-           d.getTerms().count({});
-  };
-  if (isAboveZero(size))
-    return 1;
-  if (isAboveZero(Dim(0) - size))
-    return -1;
-  return std::nullopt;
-}
-
 template <ComparePredicate predicate> LogicalResult comparison(Node &n) {
   auto holds = [](ArrayRef<Dim> x) -> std::optional<Dim> {
-    auto difference = signOf(x[0] - x[1]);
+    Dim apart = x[0] - x[1];
+    std::optional<int64_t> difference = apart.constant();
+    if (isPositive(apart))
+      difference = 1;
+    else if (isPositive(Dim(0) - apart))
+      difference = -1;
     if (!difference)
       return std::nullopt;
     switch (predicate) {

@@ -20,6 +20,24 @@ mlir::Value combine(Node &n, ReduceKind kind, mlir::Value x, mlir::Value y) {
   return AddOp::create(n.b, n.loc, x, y);
 }
 
+/// Wider windows are an axis that is reduced, narrower ones slices combined:
+/// slices of several axes multiply in the kernel that they become.
+constexpr int64_t kMostSlices = 4;
+
+/// x [..., size, ...] as [..., places, window, ...].
+mlir::Value gatherWindows(Node &n, mlir::Value x, int64_t axis, const Window &w,
+                          const Dim &places) {
+  RankedTensorType type =
+      mapsto::tensorOf({places, Dim(w.size)}, n.b.getI64Type());
+  auto count = [&](int64_t along, int64_t by) {
+    return MulOp::create(n.b, n.loc, IotaOp::create(n.b, n.loc, type, along),
+                         splat(n.b, n.loc, double(by), type));
+  };
+  mlir::Value from =
+      AddOp::create(n.b, n.loc, count(0, w.stride), count(1, w.dilation));
+  return TakeOp::create(n.b, n.loc, x, from, axis);
+}
+
 /// Windows along one axis of x, which is padded, reduced: `places` of them.
 mlir::Value reduceAxis(Node &n, ReduceKind kind, mlir::Value x, int64_t axis,
                        const Window &w, const Dim &places) {
@@ -33,6 +51,9 @@ mlir::Value reduceAxis(Node &n, ReduceKind kind, mlir::Value x, int64_t axis,
     apart.insert(apart.begin() + axis + 1, Dim(w.size));
     return reduce(n.b, n.loc, kind, reshape(n.b, n.loc, x, apart), {axis + 1});
   }
+  if (w.size > kMostSlices)
+    return reduce(n.b, n.loc, kind, gatherWindows(n, x, axis, w, places),
+                  {axis + 1});
   mlir::Value result;
   for (int64_t k = 0; k < w.size; ++k) {
     mlir::Value part = slice(n.b, n.loc, x, axis, k * w.dilation, places,
@@ -119,14 +140,103 @@ double lowest(Type type) {
   return -std::ldexp(1.0, int(type.getIntOrFloatBitWidth()) - 1);
 }
 
+/// Where in x each element is: row-major, or with the last axis of space
+/// outermost where `columnMajor`.
+mlir::Value placesOf(Node &n, ArrayRef<Dim> dims, bool columnMajor) {
+  Dims order(dims);
+  SmallVector<int64_t> permutation =
+      llvm::to_vector(llvm::seq<int64_t>(0, int64_t(dims.size())));
+  if (columnMajor) {
+    std::reverse(order.begin() + 2, order.end());
+    std::reverse(permutation.begin() + 2, permutation.end());
+  }
+  mlir::Value places = IotaOp::create(
+      n.b, n.loc, mapsto::tensorOf({numElements(dims)}, n.b.getI64Type()), 0);
+  return transpose(n.b, n.loc, reshape(n.b, n.loc, places, order), permutation);
+}
+
+/// The largest of each window and where it is; of equals the first.
+LogicalResult maxPoolWithPlaces(Node &n, ArrayRef<Window> windows,
+                                bool columnMajor) {
+  mlir::Value x = n.in(0), at = placesOf(n, dimsOf(x), columnMajor);
+  Padding padding = paddingOf(dimsOf(x), windows);
+  for (ArrayRef<Window> around : {padding.own, padding.beyond}) {
+    FailureOr<mlir::Value> values = padWindows(n, x, lowest(n.type(0)), around);
+    FailureOr<mlir::Value> places = padWindows(n, at, 0, around);
+    if (failed(values) || failed(places))
+      return failure();
+    x = *values;
+    at = *places;
+  }
+  // The last axis first: so the first of equals is that of the first row.
+  for (size_t i = windows.size(); i-- > 0;) {
+    const Window &w = windows[i];
+    mlir::Value best, bestAt;
+    for (int64_t k = 0; k < w.size; ++k) {
+      auto part = [&](mlir::Value v) {
+        return slice(n.b, n.loc, v, int64_t(i + 2), k * w.dilation,
+                     padding.places[i],
+                     padding.places[i] == Dim(1) ? 1 : w.stride);
+      };
+      mlir::Value candidate = part(x), candidateAt = part(at);
+      if (best) {
+        mlir::Value better = CompareOp::create(n.b, n.loc, ComparePredicate::gt,
+                                               candidate, best);
+        candidate = SelectOp::create(n.b, n.loc, better, candidate, best);
+        candidateAt = SelectOp::create(n.b, n.loc, better, candidateAt, bestAt);
+      }
+      best = candidate;
+      bestAt = candidateAt;
+    }
+    x = best;
+    at = bestAt;
+  }
+  n.give(0, x, n.type(0));
+  n.give(1, at);
+  return success();
+}
+
 LogicalResult maxPool(Node &n) {
-  n.ignore("storage_order"); // decides on indices alone
+  bool columnMajor = n.attr("storage_order", 0) != 0;
   FailureOr<SmallVector<Window>> windows = poolWindows(n);
   if (failed(windows))
     return failure();
+  if (n.wants(1))
+    return maxPoolWithPlaces(n, *windows, columnMajor);
   FailureOr<mlir::Value> y =
       reduceWindows(n, ReduceKind::max, n.in(0), lowest(n.type(0)), *windows);
   return failed(y) ? failure() : n.result(*y, n.type(0));
+}
+
+/// The largest elements back where they were, zeros elsewhere.
+LogicalResult maxUnpool(Node &n) {
+  mlir::Value x = n.in(0);
+  FailureOr<SmallVector<Window>> windows = poolWindows(n);
+  if (failed(windows))
+    return failure();
+  Dims dims = dimsOf(x);
+  for (auto [i, w] : llvm::enumerate(*windows))
+    dims[i + 2] =
+        (dims[i + 2] - Dim(1)) * Dim(w.stride) + Dim(w.size) - w.low - w.high;
+  if (n.has(2)) {
+    FailureOr<SmallVector<Dim>> given = n.sizes(2);
+    if (failed(given))
+      return failure();
+    if (given->size() != dims.size())
+      return n.fail("its output shape is " + str(*given) + " for x " +
+                    str(dimsOf(x)));
+    dims.assign(given->begin(), given->end());
+  }
+  if (n.dims(1) != dimsOf(x))
+    return n.fail("its indices are " + str(n.dims(1)) + " for x " +
+                  str(dimsOf(x)));
+  Dim count = numElements(dimsOf(x));
+  mlir::Value zeros = splat(
+      n.b, n.loc, 0, mapsto::tensorOf({numElements(dims)}, elementTypeOf(x)));
+  mlir::Value y = ScatterOp::create(n.b, n.loc, ScatterKind::set, zeros,
+                                    reshape(n.b, n.loc, n.in(1), Dims{count}),
+                                    reshape(n.b, n.loc, x, Dims{count}), 0);
+  return n.result(reshape(n.b, n.loc, y, dims), n.type(0));
 }
 
 mlir::Value divide(Node &n, mlir::Value x, mlir::Value by) {
@@ -223,6 +333,7 @@ void addPoolingOps(OpTable &table) {
   table["GlobalMaxPool"] = globalMaxPool;
   table["LpPool"] = lpPool;
   table["MaxPool"] = maxPool;
+  table["MaxUnpool"] = maxUnpool;
 }
 
 } // namespace mapsto::onnx
