@@ -34,6 +34,7 @@ const OpTable &opTable() {
     addScanOps(all);
     addSequenceOps(all);
     addShapeOps(all);
+    addSpectralOps(all);
     return all;
   }();
   return table;

@@ -45,6 +45,7 @@ void addRotaryOps(OpTable &table);
 void addScanOps(OpTable &table);
 void addSequenceOps(OpTable &table);
 void addShapeOps(OpTable &table);
+void addSpectralOps(OpTable &table);
 
 /// The matrix product as NumPy's matmul has it: batch axes are broadcast, a
 /// vector is a row or a column. Reported at `n` where there is none.

@@ -314,12 +314,19 @@ LogicalResult convTranspose(Node &n) {
       low = automatic == "SAME_UPPER" ? less : total - less;
       high = total - low;
     }
+    if ((whole - low - high).constant().value_or(0) < 0 || extra[i] < 0)
+      return n.fail("its pads are more than the result has");
+    // Over one axis the dialect has the op itself.
+    if (count == 1 && low == high && low.constant().value_or(-1) >= 0) {
+      mlir::Value y = ConvTranspose1dOp::create(n.b, n.loc, n.in(0), n.in(1),
+                                                stride, *low.constant(),
+                                                extra[i], w.dilation, groups);
+      return withBias(n, y);
+    }
     w.low = Dim(w.reach() - 1) - low;
     w.high = Dim(w.reach() - 1) - high + Dim(extra[i]);
     windows.push_back(w);
     spreadOut = spread(n, spreadOut, int64_t(i + 2), stride);
-    if (w.count(dimsOf(spreadOut)[i + 2]).constant().value_or(0) < 0)
-      return n.fail("its pads are more than the result has");
   }
   FailureOr<mlir::Value> y = convolve(
       n, spreadOut, adjointWeight(n, n.in(1), groups), windows, groups);
