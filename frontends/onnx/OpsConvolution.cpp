@@ -191,41 +191,6 @@ LogicalResult convInteger(Node &n) {
   return n.result(cast(n.b, n.loc, *y, n.b.getI32Type()));
 }
 
-/// Depthwise over time; what is before the sequence is the end of the one
-/// before it, and its own end is kept for the next.
-LogicalResult causalConvolution(Node &n) {
-  mlir::Value x = n.in(0), weight = n.in(1);
-  Dims dims = dimsOf(x), kernel = dimsOf(weight);
-  if (dims.size() != 3 || kernel.size() != 3 || kernel[0] != dims[1] ||
-      !dims[1].isConstant() || kernel[1] != Dim(1) ||
-      kernel[2].constant().value_or(0) < 1)
-    return n.fail("x is " + str(dims) + ", its weight " + str(kernel));
-  Dims past{dims[0], dims[1], kernel[2] - Dim(1)};
-  mlir::Value before;
-  if (n.has(3)) {
-    before = n.in(3);
-    if (dimsOf(before) != past)
-      return n.fail("its state is " + str(dimsOf(before)) + ", must be " +
-                    str(past));
-  } else {
-    before = splat(n.b, n.loc, 0, mapsto::tensorOf(past, elementTypeOf(x)));
-  }
-  mlir::Value all = ConcatOp::create(n.b, n.loc, {before, x}, 2);
-  mlir::Value y = Conv1dOp::create(n.b, n.loc, all, weight, 1, 0, 0, 1,
-                                   *dims[1].constant());
-  if (failed(withBias(n, y)))
-    return failure();
-  std::string activation = n.attrString("activation", "none");
-  if (activation == "silu" || activation == "swish") {
-    y = n.outputs[0].tensor;
-    n.give(0, MulOp::create(n.b, n.loc, y, SigmoidOp::create(n.b, n.loc, y)));
-  } else if (activation != "none") {
-    return n.fail("activation `" + activation + "` is not known");
-  }
-  n.give(1, slice(n.b, n.loc, all, 2, dims[2], past[2]));
-  return success();
-}
-
 //===----------------------------------------------------------------------===//
 // Transposed
 //===----------------------------------------------------------------------===//
@@ -336,7 +301,6 @@ LogicalResult convTranspose(Node &n) {
 } // namespace
 
 void addConvolutionOps(OpTable &table) {
-  table["CausalConvWithState"] = causalConvolution;
   table["Conv"] = conv;
   table["ConvInteger"] = convInteger;
   table["ConvTranspose"] = convTranspose;
