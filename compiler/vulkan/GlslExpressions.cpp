@@ -138,6 +138,16 @@ GlslExpression GlslPrinter::expression(Operation *op) {
     return binary(isBool ? onBool : onInt, isBool ? boolBinding : intBinding,
                   op);
   };
+  // GLSL's own functions take integers of 8 and 16 bits only as wider ones.
+  auto builtin = [&](StringRef name) -> GlslExpression {
+    Type type = op->getResult(0).getType();
+    if (!type.isInteger(8) && !type.isInteger(16))
+      return call(name, op);
+    std::string text;
+    for (Value value : op->getOperands())
+      text += (text.empty() ? "int(" : ", int(") + expression(value).text + ")";
+    return {typeName(type) + "(" + name.str() + "(" + text + "))"};
+  };
   return TypeSwitch<Operation *, GlslExpression>(op)
       .Case([&](arith::ConstantOp c) { return constant(c.getValue()); })
       .Case<arith::AddFOp, arith::AddIOp>(
@@ -194,9 +204,9 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case<arith::ShRSIOp>(
           [&](auto) { return binary(">>", Binding::Shift, op); })
       .Case<arith::MinSIOp, arith::MinNumFOp>(
-          [&](auto) { return call("min", op); })
+          [&](auto) { return builtin("min"); })
       .Case<arith::MaxSIOp, arith::MaxNumFOp>(
-          [&](auto) { return call("max", op); })
+          [&](auto) { return builtin("max"); })
       .Case<arith::MaximumFOp>([&](auto) { return helper("maximum", op); })
       .Case<arith::MinimumFOp>([&](auto) { return helper("minimum", op); })
       .Case<arith::CmpIOp, arith::CmpFOp>([&](auto) { return compare(op); })
@@ -232,7 +242,7 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case<math::SinOp>([&](auto) { return helper("sine", op); })
       .Case<math::CosOp>([&](auto) { return helper("cosine", op); })
       .Case<math::PowFOp>([&](auto) { return helper("power", op); })
-      .Case<math::AbsFOp, math::AbsIOp>([&](auto) { return call("abs", op); })
+      .Case<math::AbsFOp, math::AbsIOp>([&](auto) { return builtin("abs"); })
       .Case<math::FloorOp>([&](auto) { return call("floor", op); })
       .Case<math::CeilOp>([&](auto) { return call("ceil", op); })
       .Case<math::RoundEvenOp>([&](auto) { return call("roundEven", op); })
