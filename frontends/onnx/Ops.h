@@ -47,6 +47,10 @@ void addSequenceOps(OpTable &table);
 void addShapeOps(OpTable &table);
 void addSpectralOps(OpTable &table);
 
+/// The convolution that the attributes of `n` ask for, of x [N, C, ...] with a
+/// weight [O, C / groups, ...]; both of floats.
+FailureOr<mlir::Value> convolved(Node &n, mlir::Value x, mlir::Value weight);
+
 /// The matrix product as NumPy's matmul has it: batch axes are broadcast, a
 /// vector is a row or a column. Reported at `n` where there is none.
 FailureOr<mlir::Value> matrixProduct(Node &n, mlir::Value x, mlir::Value y);

@@ -129,66 +129,21 @@ LogicalResult withBias(Node &n, mlir::Value y) {
       n.type(0));
 }
 
-LogicalResult checkChannels(Node &n, const Dim &wanted, int64_t groups,
+LogicalResult checkChannels(Node &n, ArrayRef<Dim> x, ArrayRef<Dim> weight,
+                            const Dim &wanted, int64_t groups,
                             const Dim &outputs) {
-  Dims x = n.dims(0);
   if (x[1] != wanted)
     return n.fail("x has " + x[1].str() + " channels, its weight " +
-                  str(n.dims(1)) + " is for " + wanted.str());
+                  str(weight) + " is for " + wanted.str());
   if (!Dim::exactDiv(outputs, Dim(groups)))
     return n.fail(outputs.str() + " channels are not " + Twine(groups) +
                   " groups");
   return success();
 }
 
-/// The convolution of a node's x and weight as they stand in `x` and `weight`.
-FailureOr<mlir::Value> convolution(Node &n, mlir::Value input,
-                                   mlir::Value kernelValues) {
-  Dims weight = n.dims(1), x = n.dims(0);
-  FailureOr<SmallVector<int64_t>> kernel = kernelOf(n, weight);
-  if (failed(kernel))
-    return failure();
-  FailureOr<SmallVector<Window>> windows = windowsOf(n, x, *kernel);
-  int64_t groups = n.attr("group", 1);
-  if (failed(windows))
-    return failure();
-  if (groups < 1)
-    return n.fail("`group` is " + Twine(groups));
-  if (failed(checkChannels(n, weight[1] * Dim(groups), groups, weight[0])))
-    return failure();
-  return convolve(n, input, kernelValues, *windows, groups);
-}
-
-LogicalResult conv(Node &n) {
-  FailureOr<mlir::Value> y = convolution(n, n.in(0), n.in(1));
+LogicalResult convolution(Node &n) {
+  FailureOr<mlir::Value> y = convolved(n, n.in(0), n.in(1));
   return failed(y) ? failure() : withBias(n, *y);
-}
-
-/// Whole numbers less their zero points. Sums of products of bytes are exact
-/// in f64.
-LogicalResult convInteger(Node &n) {
-  auto centred = [&](size_t i) -> FailureOr<mlir::Value> {
-    mlir::Value x = cast(n.b, n.loc, n.in(i), n.b.getF64Type());
-    if (!n.has(i + 2))
-      return x;
-    Dims dims = dimsOf(x), zeros = n.dims(i + 2);
-    mlir::Value zero = cast(n.b, n.loc, n.in(i + 2), n.b.getF64Type());
-    Dims column(dims.size(), Dim(1));
-    if (i == 1 && zeros.size() == 1 && zeros[0] == dims[0])
-      column[0] = dims[0]; // one for each of the result's channels
-    else if (numElements(zeros) != Dim(1))
-      return n.fail("its zero points are " + str(zeros) + " for " + str(dims));
-    zero = reshape(n.b, n.loc, zero, column);
-    return mlir::Value(
-        SubOp::create(n.b, n.loc, x, broadcastTo(n.b, n.loc, zero, dims)));
-  };
-  FailureOr<mlir::Value> x = centred(0), weight = centred(1);
-  if (failed(x) || failed(weight))
-    return failure();
-  FailureOr<mlir::Value> y = convolution(n, *x, *weight);
-  if (failed(y))
-    return failure();
-  return n.result(cast(n.b, n.loc, *y, n.b.getI32Type()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -259,7 +214,7 @@ LogicalResult convTranspose(Node &n) {
       (!shape.empty() && shape.size() != count))
     return n.fail("its attributes do not fit x " + str(x) +
                   " and a kernel of " + Twine(count) + " axes");
-  if (failed(checkChannels(n, weight[0], groups, weight[0])))
+  if (failed(checkChannels(n, x, weight, weight[0], groups, weight[0])))
     return failure();
   mlir::Value spreadOut = n.in(0);
   SmallVector<Window> windows;
@@ -300,9 +255,25 @@ LogicalResult convTranspose(Node &n) {
 
 } // namespace
 
+FailureOr<mlir::Value> convolved(Node &n, mlir::Value x, mlir::Value weight) {
+  Dims from = dimsOf(x), sizes = dimsOf(weight);
+  FailureOr<SmallVector<int64_t>> kernel = kernelOf(n, sizes);
+  if (failed(kernel))
+    return failure();
+  FailureOr<SmallVector<Window>> windows = windowsOf(n, from, *kernel);
+  int64_t groups = n.attr("group", 1);
+  if (failed(windows))
+    return failure();
+  if (groups < 1)
+    return n.fail("`group` is " + Twine(groups));
+  if (failed(checkChannels(n, from, sizes, sizes[1] * Dim(groups), groups,
+                           sizes[0])))
+    return failure();
+  return convolve(n, x, weight, *windows, groups);
+}
+
 void addConvolutionOps(OpTable &table) {
-  table["Conv"] = conv;
-  table["ConvInteger"] = convInteger;
+  table["Conv"] = convolution;
   table["ConvTranspose"] = convTranspose;
 }
 

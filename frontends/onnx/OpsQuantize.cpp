@@ -321,12 +321,91 @@ LogicalResult dynamicQuantizeMatMul(Node &n) {
   return scaledProduct(n, *product, with.apply<MulOp>(a.scale, *bScale), 4);
 }
 
+//===----------------------------------------------------------------------===//
+// Convolutions
+//===----------------------------------------------------------------------===//
+
+/// Input `i`, one number or one for each output channel, in front of `rank`
+/// axes. Null where it is left out.
+FailureOr<mlir::Value> ofChannels(Node &n, size_t i, const Dim &channels,
+                                  size_t rank) {
+  if (!n.has(i))
+    return mlir::Value();
+  Dims dims = n.dims(i);
+  if (numElements(dims) == Dim(1))
+    return reshape(n.b, n.loc, n.in(i), {});
+  if (dims.size() != 1 || dims[0] != channels)
+    return n.fail("its input " + Twine(i) + " of shape " + str(dims) +
+                  " is not one number for each of " + channels.str() +
+                  " channels");
+  dims.append(rank, Dim(1));
+  return reshape(n.b, n.loc, n.in(i), dims);
+}
+
+/// x, input 0, less its zero point with the weight less its own, as i32.
+/// Convolutions are of floats: those in which all sums are exact.
+FailureOr<mlir::Value> integerConvolution(Node &n, size_t xZero, size_t weight,
+                                          size_t weightZero) {
+  Numbers with(n);
+  Dims sizes = n.dims(weight);
+  if (sizes.size() < 3)
+    return n.fail("its weight is " + str(sizes) + ", without an axis of space");
+  FailureOr<mlir::Value> zero =
+      ofChannels(n, weightZero, sizes[0], sizes.size() - 1);
+  if (failed(zero))
+    return failure();
+  if (n.has(xZero) && numElements(n.dims(xZero)) != Dim(1))
+    return n.fail("x has a zero point of shape " + str(n.dims(xZero)) +
+                  ", which must be one number");
+  mlir::Value xZeroPoint =
+      n.has(xZero) ? reshape(n.b, n.loc, n.in(xZero), {}) : mlir::Value();
+  constexpr int64_t kLargest = 255 * 255; // of two elements of 8 bits
+  auto terms = numElements(ArrayRef<Dim>(sizes).drop_front()).constant();
+  bool fitsF32 = terms && *terms <= (1 << 24) / kLargest;
+  Type exact = fitsF32 ? with.f32 : n.b.getF64Type();
+  FailureOr<mlir::Value> sums =
+      convolved(n, with.to(with.centre(n.in(0), xZeroPoint), exact),
+                with.to(with.centre(n.in(weight), *zero), exact));
+  return failed(sums) ? sums : with.to(*sums, with.i32);
+}
+
+LogicalResult convInteger(Node &n) {
+  FailureOr<mlir::Value> sums = integerConvolution(n, 2, 1, 3);
+  return failed(sums) ? failure() : n.result(*sums);
+}
+
+LogicalResult qLinearConv(Node &n) {
+  Numbers with(n);
+  Dims weight = n.dims(3);
+  FailureOr<mlir::Value> sums = integerConvolution(n, 2, 3, 5);
+  if (failed(sums))
+    return failure();
+  size_t space = weight.size() - 2;
+  FailureOr<mlir::Value> scale = ofChannels(n, 4, weight[0], space);
+  FailureOr<mlir::Value> bias = ofChannels(n, 8, weight[0], space);
+  if (failed(scale) || failed(bias))
+    return failure();
+  for (size_t i : {1, 6, 7})
+    if (numElements(n.dims(i)) != Dim(1))
+      return n.fail("its input " + Twine(i) + " must be one number");
+  auto one = [&](size_t i) {
+    return with.to(reshape(n.b, n.loc, n.in(i), {}), with.f32);
+  };
+  mlir::Value sum = *bias ? with.apply<AddOp>(*sums, *bias) : *sums;
+  mlir::Value factor = with.apply<DivOp>(
+      with.apply<MulOp>(one(1), with.to(*scale, with.f32)), one(6));
+  mlir::Value real = with.apply<MulOp>(with.to(sum, with.f32), factor);
+  return n.result(with.saturate(real, one(7), n.type(7)), n.type(7));
+}
+
 } // namespace
 
 void addQuantizeOps(OpTable &table) {
+  table["ConvInteger"] = convInteger;
   table["DequantizeLinear"] = dequantizeLinear;
   table["DynamicQuantizeLinear"] = dynamicQuantizeLinear;
   table["MatMulInteger"] = matMulInteger;
+  table["QLinearConv"] = qLinearConv;
   table["QLinearMatMul"] = qLinearMatMul;
   table["QuantizeLinear"] = quantizeLinear;
   table["com.microsoft.DequantizeLinear"] = dequantizeLinear;

@@ -79,6 +79,24 @@ class Integers(Test):
                               [("b", INT8, [3, 2], sum(b, [])), ("s", FLOAT, [], [0.5])]),
                    {"x": x}, {"y": [[0.5 * sum(rounded[k] * b[k][j] for k in range(3)) for j in range(2)]]})
 
+    def test_convolution(self):
+        """Padding is where x is its zero point; a channel of the weight has its own scale and zero point."""
+        x, weight, zeros = [10, 255, 0, 7], [[-128, 127, 3], [4, -5, 6]], [-2, 1]
+        padded = [0] + [v - 10 for v in x] + [0]
+        sums = [[sum(padded[i + k] * (row[k] - zeros[o]) for k in range(3)) for i in range(4)]
+                for o, row in enumerate(weight)]
+        bias, scales = [100, -7], [0.25, 0.5]
+        self.check(onnx.model([node("ConvInteger", "x w zx", "i", pads=[1, 1]),
+                               node("QLinearConv", "x sx zx w sw zw sy zy bias", "q", pads=[1, 1])],
+                              [("x", UINT8, ["n", 1, 4])], [("i", INT32, ["n", 2, 4]), ("q", UINT8, ["n", 2, 4])],
+                              [("w", INT8, [2, 1, 3], sum(weight, [])), ("zx", UINT8, [], [10]),
+                               ("zw", INT8, [2], zeros), ("sx", FLOAT, [], [0.5]), ("sw", FLOAT, [2], scales),
+                               ("sy", FLOAT, [], [64.0]), ("zy", UINT8, [], [100]), ("bias", INT32, [2], bias)]),
+                   {"x": [[x]]},
+                   {"i": [[[sum(padded[i + k] * row[k] for k in range(3)) for i in range(4)] for row in weight]],
+                    "q": [[[saturate((s + bias[o]) * 0.5 * scales[o], 64, 100, 0, 255) for s in row]
+                           for o, row in enumerate(sums)]]})
+
     def test_uint64_beyond_int64(self):
         x = [2**63 + 5, 2**64 - 1, 17, 2**63]
         y = [7, 2**63 + 1, 2**64 - 2, 2**63]
