@@ -134,9 +134,11 @@ std::optional<std::string> AttentionCandidate::findProduct() {
       from.insert(op);
       path.insert(op);
     }
-  // That all of a table is -inf says that no key is left if it was added.
+  // That all of a table is -inf says that no key is left if it was added. Of
+  // a number that is not -inf it is never so.
   for (Value table : guards)
-    if (llvm::none_of(path, [&](Operation *op) {
+    if (uniformValue(table).value_or(-INFINITY) == -INFINITY &&
+        llvm::none_of(path, [&](Operation *op) {
           return isa<AddOp>(op) &&
                  llvm::any_of(op->getOperands(), [&](Value operand) {
                    return behindViews(operand) == behindViews(table);
