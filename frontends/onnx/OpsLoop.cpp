@@ -54,7 +54,10 @@ public:
     if (std::optional<int64_t> steps = unrolled()) {
       n.importer.rollBack(mark);
       n.outputs.clear();
-      return unroll(*steps);
+      if (succeeded(unroll(*steps)))
+        return success();
+      if (!why.empty())
+        n.importer.rollBack(mark);
     }
     return why.empty() ? failure() : n.fail(why, hint);
   }

@@ -46,22 +46,50 @@ def described(name, dtype, shape):
     return field(1, name) + field(2, field(1, field(1, dtype) + field(2, dims)))
 
 
+class Graph(bytes):
+    """A graph, as an attribute takes it."""
+
+
+class Reference(str):
+    """The attribute of the function around that an attribute has its value from."""
+
+
 def attribute(name, value):
+    if isinstance(value, Reference):
+        return field(1, name) + field(20, 1) + field(21, str(value))
     first = value[0] if isinstance(value, list) else value
-    kind, number = {float: (1, 2), int: (2, 3), str: (3, 4), bytes: (4, 5)}[type(first)]
+    kind, number = {float: (1, 2), int: (2, 3), str: (3, 4), bytes: (4, 5), Graph: (5, 6)}[type(first)]
     if isinstance(value, list):
-        kind, number = kind + 5, {2: 7, 3: 8}[number]
+        kind, number = kind + 5, {2: 7, 3: 8, 4: 9}[number]
     return field(1, name) + field(number, value) + field(20, kind)
 
 
-def node(op, inputs, outputs, domain="", **attributes):
-    return (field(1, inputs.split(" ")) + field(2, outputs.split(" ")) + field(4, op) + field(7, domain) +
-            field(5, [attribute(name, value) for name, value in attributes.items()]))
+def node(op, inputs, outputs, domain="", overload="", **attributes):
+    """`inputs` and `outputs` are names between blanks; `-` is one left out."""
+    def names(text):
+        return ["" if name == "-" else name for name in text.split(" ") if name]
+    return (field(1, names(inputs)) + field(2, names(outputs)) + field(4, op) + field(7, domain) +
+            field(5, [attribute(name, value) for name, value in attributes.items()]) +
+            (field(8, overload) if overload else b""))
 
 
-def model(nodes, inputs, outputs, initializers=(), opset=21):
+def graph(nodes, inputs, outputs, initializers=()):
     """inputs and outputs: (name, type, shape); initializers: also the elements."""
-    graph = (field(1, nodes) + field(2, "graph") + field(5, [tensor(*t) for t in initializers]) +
-             field(11, [described(*i) for i in inputs]) + field(12, [described(*o) for o in outputs]))
-    sets = [field(1, "") + field(2, opset), field(1, "com.microsoft") + field(2, 1)]
-    return field(1, 10) + field(7, graph) + field(8, sets)
+    return Graph(field(1, nodes) + field(2, "graph") + field(5, [tensor(*t) for t in initializers]) +
+                 field(11, [described(*i) for i in inputs]) + field(12, [described(*o) for o in outputs]))
+
+
+def operator_sets(opset):
+    return field(1, "") + field(2, opset), field(1, "com.microsoft") + field(2, 1), field(1, "own") + field(2, 1)
+
+
+def function(name, inputs, outputs, nodes, attributes=(), defaults=None, overload="", opset=21):
+    """A function of the domain `own`."""
+    return (field(1, name) + field(4, inputs.split(" ")) + field(5, outputs.split(" ")) +
+            field(6, list(attributes)) + field(7, nodes) + field(9, list(operator_sets(opset))) + field(10, "own") +
+            field(11, [attribute(n, v) for n, v in (defaults or {}).items()]) + field(13, overload))
+
+
+def model(nodes, inputs, outputs, initializers=(), opset=21, functions=()):
+    return (field(1, 10) + field(7, graph(nodes, inputs, outputs, initializers)) +
+            field(8, list(operator_sets(opset))) + field(25, list(functions)))

@@ -92,10 +92,16 @@ int withImage(const Arguments &arguments, Model &model,
 
 int runModel(const Arguments &arguments, std::string name,
              std::vector<std::string> options) {
-  auto model = loadModel(arguments, NeedWeights::Yes, "native",
-                         /*fixDims=*/false);
+  // The sizes of an ONNX model may decide what its graph is.
+  bool fixDims = llvm::StringRef(arguments.files[0]).ends_with(".onnx");
+  auto model = loadModel(arguments, NeedWeights::Yes, "native", fixDims);
   if (!model)
     return kBadInput;
+  for (size_t i = 0; fixDims && i + 1 < options.size();)
+    if (options[i] == "--dim")
+      options.erase(options.begin() + long(i), options.begin() + long(i) + 2);
+    else
+      ++i;
   return withImage(arguments, *model, [&](const mapsto_image &image) {
     if (!arguments.has("--interpret"))
       addLimits(arguments, model->target.required, options);
@@ -124,7 +130,7 @@ int runTestData(const Arguments &arguments) {
   for (const std::string &folder : folders) {
     TestSet set = readTestSet(folder, inputs);
     auto model = loadModel(arguments, NeedWeights::Yes, "native",
-                           /*fixDims=*/false, set.inputs);
+                           /*fixDims=*/true, set.inputs);
     if (!model)
       return kBadInput;
     if (!set.error.empty())
