@@ -17,8 +17,9 @@ namespace mapsto::onnx {
 
 namespace {
 
-/// What makes a size is small.
+/// What makes a size is small; what makes a weight is evaluated up to here.
 constexpr int64_t kMostElements = 1 << 16;
+constexpr int64_t kMostOfWeight = 1 << 22;
 constexpr size_t kMostOps = 4096;
 
 FailureOr<Tensor> tensorOfWeight(const WeightTensor &weight, Type type) {
@@ -31,7 +32,8 @@ FailureOr<Tensor> tensorOfWeight(const WeightTensor &weight, Type type) {
 
 class Importer::Computation {
 public:
-  explicit Computation(Importer &importer) : importer(importer) {}
+  Computation(Importer &importer, int64_t mostElements)
+      : importer(importer), mostElements(mostElements) {}
 
   /// Null where the value depends on what is not known.
   const Tensor *evaluate(mlir::Value value) {
@@ -64,12 +66,13 @@ public:
 
 private:
   Importer &importer;
+  int64_t mostElements;
   llvm::DenseMap<mlir::Value, Tensor> known;
   size_t ops = 0;
 
   bool isSmall(mlir::Value value) {
     std::optional<int64_t> size = numElements(dimsOf(value)).constant();
-    return size && *size <= kMostElements;
+    return size && *size <= mostElements;
   }
 
   FailureOr<Tensor> source(Operation *op) {
@@ -128,7 +131,7 @@ private:
 std::optional<Importer::Computed> Importer::compute(Value &value) {
   if (!value.tensor)
     return std::nullopt;
-  Computation computation(*this);
+  Computation computation(*this, kMostElements);
   const Tensor *tensor = computation.evaluate(value.tensor);
   if (!tensor)
     return std::nullopt;
@@ -137,6 +140,19 @@ std::optional<Importer::Computed> Importer::compute(Value &value) {
   result.numbers.elements.assign(tensor->i.begin(), tensor->i.end());
   result.numbers.assumes = computation.assumes;
   return result;
+}
+
+void Importer::makeData(Value &value) {
+  if (value.data || !value.tensor || carrierOf(value.type) != value.type)
+    return;
+  Computation computation(*this, kMostOfWeight);
+  const Tensor *tensor = computation.evaluate(value.tensor);
+  if (!tensor || !computation.assumes.empty())
+    return;
+  std::vector<char> bytes = bytesOf(*tensor);
+  value.data = TensorData{TensorProto::DataType(dataTypeOf(value.type)),
+                          {tensor->shape.begin(), tensor->shape.end()},
+                          keep({bytes.begin(), bytes.end()})};
 }
 
 std::optional<Known> Importer::numbersOf(Value &value) {

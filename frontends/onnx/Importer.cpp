@@ -406,6 +406,7 @@ FailureOr<std::vector<Value>> Importer::inlineGraph(const GraphProto &graph,
   for (const ValueInfoProto &output : graph.output()) {
     Value *value = inner.find(output.name());
     good &= value && !value->poisoned;
+    inheritsPoison |= value && value->poisoned;
     if (!value)
       fail("graph `" + Twine(graph.name()) + "`: nothing makes its output `" +
            output.name() + "`");
@@ -476,8 +477,9 @@ void Importer::importNode(const NodeProto &node) {
       }
   Node context(*this, node, std::move(inputs));
   Mark before = mark();
+  inheritsPoison = false;
   if (failed(build(context))) {
-    if (mark() == before)
+    if (mark() == before && !inheritsPoison)
       report(node, "it is not supported as it stands here");
     return poison();
   }

@@ -66,6 +66,9 @@ public:
     Known numbers;                    ///< else; its shape is of both
   };
   std::optional<Computed> compute(Value &value);
+  /// Makes data of a tensor that is computed from the file's data alone, as
+  /// exporters leave weights that they take apart.
+  void makeData(Value &value);
   /// Fixes the inputs whose values `known` assumes.
   void rely(const Known &known);
   /// The elements of a value that are known when the model is compiled; null
@@ -138,6 +141,7 @@ private:
   std::vector<OnnxError> &errors;
   SizeEqualities &equalities;
   bool equated = false;
+  bool inheritsPoison = false; ///< the graph within, of what was reported
   std::map<std::string, int64_t> opsets;
   mlir::func::FuncOp main;
   std::vector<std::string> inputNames; ///< of main's arguments

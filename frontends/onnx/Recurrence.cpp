@@ -93,6 +93,7 @@ mlir::Value Recurrence::blocks(size_t input, int64_t d,
   int64_t count = *dims[1].constant() / hidden;
   Dims to(dims.begin() + 1, dims.end());
   to[0] = Dim(int64_t(which.size()) * hidden);
+  n.importer.makeData(n.value(input));
   if (n.value(input).data) {
     const TensorData &all = *n.value(input).data;
     size_t block = all.bytes.size() / size_t(directions * count);

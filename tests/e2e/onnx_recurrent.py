@@ -185,6 +185,19 @@ class Recurrent(Test):
         for seed in range(30):
             self.check(seed)
 
+    def test_weights_taken_apart(self):
+        """Weights that the graph puts together are put together when it is compiled."""
+        rng = random.Random(1)
+        first, second, r = numbers(rng, 1, 12, 5), numbers(rng, 1, 12, 5), numbers(rng, 1, 24, 6)
+        path = self.folder / "model.onnx"
+        path.write_bytes(onnx.model([onnx.node("Concat", "first second", "W", axis=1), onnx.node("LSTM", "X W R", "Y")],
+                                    [("X", FLOAT, ["T", "B", 5])], [("Y", FLOAT, ["T", 1, "B", 6])],
+                                    [("first", FLOAT, [1, 12, 5], flat(first)), ("second", FLOAT, [1, 12, 5], flat(second)),
+                                     ("R", FLOAT, [1, 24, 6], flat(r))]))
+        shown = self.succeed(mapsto("inspect", path, "--phase", "optimized")).stdout
+        self.assertNotIn("concat", shown.replace("loc(", ""))
+        self.succeed(mapsto("verify", path))
+
     def test_what_does_not_fit(self):
         for attributes, rows, text in [({"hidden_size": 3}, 8, "`hidden_size` is 3"), ({}, 6, "W is [1, 6, 1]"),
                                        ({"direction": "up"}, 8, "no direction `up`"),
