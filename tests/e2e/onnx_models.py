@@ -50,13 +50,14 @@ class OnnxModels(Test):
 
     def test_voice_detector(self):
         for rate, references in {16000: ("silero_v6_16k", "silero_v6_16k_b3"), 8000: ("silero_v6_8k",)}.items():
-            self.compile("silero_vad/silero_vad.onnx", "--set", f"sr={rate}")
+            window = (CONTEXT + WINDOW) * rate // 16000
+            self.compile("silero_vad/silero_vad.onnx", "--set", f"sr={rate}", "--dim", f"input_1={window}")
             for reference in references:
                 self.check(f"silero_vad/{reference}", without=("sr",))
 
     def test_voice_detector_over_a_recording(self):
         """The state output is the next window's state: kept by the model, or passed by hand."""
-        fixed = ["--set", "sr=16000"]
+        fixed = ["--set", "sr=16000", "--dim", f"input_1={CONTEXT + WINDOW}"]
         recording = (0.0,) * CONTEXT + read_npy(MODELS / "kwt1/kwt1_yes/in_0.npy")
         windows = [recording[i:i + CONTEXT + WINDOW] for i in range(0, len(recording) - CONTEXT - WINDOW + 1, WINDOW)]
         self.compile("silero_vad/silero_vad.onnx", *fixed)

@@ -87,7 +87,9 @@ bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
               bool fixDims, GivenValues given) {
   std::string error;
   OnnxOptions options;
-  if ((fixDims && !parseDims(arguments, options.dims, error)) ||
+  // A branch may depend on a size, so a run's sizes are fixed too.
+  bool runs = arguments.command == "run" || arguments.command == "bench";
+  if (((fixDims || runs) && !parseDims(arguments, options.dims, error)) ||
       !readSetOptions(arguments, path, given, error)) {
     fail(error);
     return false;

@@ -110,6 +110,16 @@ int runModel(const Arguments &arguments, std::string name,
   });
 }
 
+/// The sizes of an ONNX model are fixed on import: the model's own command line
+/// has none to set.
+void dropDims(std::vector<std::string> &options) {
+  for (size_t i = 0; i + 1 < options.size();)
+    if (options[i] == "--dim")
+      options.erase(options.begin() + long(i), options.begin() + long(i) + 2);
+    else
+      ++i;
+}
+
 /// Each set has a model of its own: what its inputs are may decide shapes.
 int runTestData(const Arguments &arguments) {
   const std::string &file = arguments.files[0];
@@ -120,7 +130,8 @@ int runTestData(const Arguments &arguments) {
                   " is not for runs on --test-data, which has all inputs and "
                   "outputs");
   std::string error;
-  std::vector<std::string> folders;
+  std::vector<std::string> folders, options = arguments.forwarded;
+  dropDims(options);
   std::vector<OnnxInput> inputs;
   if (!findTestSets(arguments.all("--test-data"), folders, error))
     return fail(error);
@@ -139,7 +150,7 @@ int runTestData(const Arguments &arguments) {
       printf("%s\n", folder.c_str());
     code = std::max(
         code, withImage(arguments, *model, [&](const mapsto_image &image) {
-          return runTestSet(image, set, *model, arguments.forwarded);
+          return runTestSet(image, set, *model, options);
         }));
   }
   return code;
@@ -147,6 +158,8 @@ int runTestData(const Arguments &arguments) {
 
 int runWith(const Arguments &arguments, std::vector<std::string> options) {
   const std::string &file = arguments.files[0];
+  if (llvm::StringRef(file).ends_with(".onnx"))
+    dropDims(options);
   std::string name = "mapsto " + arguments.command + " " + file;
   if (arguments.has("--test-data")) {
     if (!llvm::StringRef(file).ends_with(".onnx"))
