@@ -1,3 +1,4 @@
+#include "compiler/Passes.h"
 #include "compiler/package/StoredWeights.h"
 #include "compiler/package/TemporaryFile.h"
 #include "frontends/language/Language.h"
@@ -16,11 +17,15 @@ using namespace mapsto;
 
 namespace {
 
-/// What people write is simpler than what an exporter does.
+/// What people write is simpler than what an exporter does, and attention is
+/// one thing.
 bool simplify(Model &model) {
   mlir::PassManager passes(&model.context);
   passes.addPass(mlir::createCanonicalizerPass());
   passes.addPass(mlir::createCSEPass());
+  passes.addPass(createRaiseSoftmax());
+  passes.addPass(createRaiseAttention());
+  passes.addPass(mlir::createCanonicalizerPass());
   return succeeded(passes.run(*model.module));
 }
 
