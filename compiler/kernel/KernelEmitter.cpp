@@ -226,21 +226,35 @@ Value KernelEmitter::element(Value tensor, ArrayRef<Index> wanted) {
   if (Value known = remembered(tensor, key))
     return known;
 
-  // A reduction is computed as far out as its indices allow.
+  // A reduction is computed as far out as its indices allow, and the mask of
+  // the lanes for which they are any.
   Operation *op = tensor.getDefiningOp();
+  Value mask = varies(indices) ? currentMask() : Value();
   size_t level = scopes.size() - 1;
   if (op && !given.count(tensor) && !buffers.count(tensor) &&
       isa<ReduceOp, ArgReduceOp>(op)) {
     SmallVector<Value> values;
     for (const Index &index : indices)
       values.push_back(index.value);
+    if (mask)
+      values.push_back(mask);
     level = std::max(outermostScope(values), hoistLimit);
   }
   Value v;
+  bool forAllLanes = true;
   enterScope(level, [&] {
+    Scope &scope = scopes.back();
+    Value outer = scope.mask;
+    forAllLanes = !mask || mask == outer;
+    if (mask)
+      scope.mask = mask;
     v = compute(tensor, indices);
-    scopes.back().memo[{tensor.getAsOpaquePointer(), key}] = v;
+    scopes.back().mask = outer;
+    if (forAllLanes)
+      scopes.back().memo[{tensor.getAsOpaquePointer(), key}] = v;
   });
+  if (!forAllLanes) // others may want more of them
+    scopes.back().memo[{tensor.getAsOpaquePointer(), key}] = v;
   return v;
 }
 

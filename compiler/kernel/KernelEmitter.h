@@ -404,6 +404,7 @@ private:
   mlir::Value remembered(mlir::Value tensor, const std::vector<Index> &key);
   size_t outermostScope(llvm::ArrayRef<mlir::Value> values);
   void enterScope(size_t level, llvm::function_ref<void()> body);
+  mlir::Value maskOf(mlir::Value count);
   mlir::Value outermost(char operation, mlir::Value x, mlir::Value y);
 
   /// Stores to this memory are streamed if the condition holds.

@@ -108,9 +108,7 @@ SmallVector<Value> KernelEmitter::lanesFrom(
                      return body({iv, Index::Lanes, true}, args);
                    });
   if (whole < end) {
-    Value mask = vector::CreateMaskOp::create(
-        b, cast<VectorType>(vectorOf(b.getI1Type())),
-        ValueRange(idx(end - whole)));
+    Value mask = maskOf(idx(end - whole));
     // A loop of one step: a block, and so a scope, of its own.
     carried = branch(
         arith::ConstantOp::create(b, b.getBoolAttr(true)),
@@ -135,9 +133,7 @@ SmallVector<Value> KernelEmitter::lanesFrom(
   return branch(
       less(whole, end), TypeRange(ValueRange(carried)),
       [&] {
-        scopes.back().mask = vector::CreateMaskOp::create(
-            b, cast<VectorType>(vectorOf(b.getI1Type())),
-            ValueRange(sub(end, whole)));
+        scopes.back().mask = maskOf(sub(end, whole));
         return body({whole, Index::Lanes, true}, carried);
       },
       [&] { return carried; });
@@ -176,9 +172,17 @@ void KernelEmitter::eachElement(ArrayRef<Dim> dims,
 
 Value KernelEmitter::firstLanes(Value count) {
   count = arith::MaxSIOp::create(b, count, idx(0));
-  count = minIndex(count, idx(lanes));
-  return vector::CreateMaskOp::create(
-      b, cast<VectorType>(vectorOf(b.getI1Type())), ValueRange(count));
+  return maskOf(minIndex(count, idx(lanes)));
+}
+
+/// Made as far out as the count is known, for what is computed there.
+Value KernelEmitter::maskOf(Value count) {
+  Value mask;
+  enterScope(outermostScope(count), [&] {
+    mask = vector::CreateMaskOp::create(
+        b, cast<VectorType>(vectorOf(b.getI1Type())), ValueRange(count));
+  });
+  return mask;
 }
 
 SmallVector<Value>

@@ -73,6 +73,7 @@ void Importer::summariseUnknown() {
 
 Dim Importer::symbol(StringRef name) {
   auto number = [&](StringRef symbol) -> std::optional<Dim> {
+    sizeNames.insert(symbol.str());
     auto given = options.dims.find(symbol.str());
     if (given != options.dims.end())
       return Dim(given->second);
@@ -92,6 +93,14 @@ Dim Importer::symbol(StringRef name) {
   if (auto given = number(plain))
     return *given;
   return Dim::symbol(plain);
+}
+
+void Importer::checkGivenSizes() {
+  for (const auto &[name, size] : options.dims)
+    if (!sizeNames.count(name))
+      fail("the model has no symbolic size `" + Twine(name) + "`",
+           sizeNames.empty() ? "all its sizes are numbers"
+                             : "it has " + llvm::join(sizeNames, ", "));
 }
 
 Dim Importer::freshSymbol(StringRef hint) {
@@ -649,6 +658,7 @@ bool Importer::run() {
   scope = &top;
   importInitializers(graph);
   importInputs(graph);
+  checkGivenSizes();
   importNodes(graph.node());
   summariseUnknown();
   if (errors.empty())

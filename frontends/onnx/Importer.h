@@ -134,6 +134,7 @@ private:
   void removeFixedInputs();
   std::string weightName(llvm::StringRef name);
   void summariseUnknown();
+  void checkGivenSizes();
   void fail(const llvm::Twine &message, const llvm::Twine &hint = "");
 
   ModelFile &file;
@@ -145,6 +146,7 @@ private:
   std::map<std::string, int64_t> opsets;
   mlir::func::FuncOp main;
   std::vector<std::string> inputNames; ///< of main's arguments
+  std::set<std::string> sizeNames;     ///< all that --dim can fix
   llvm::StringSet<> fixed;             ///< of them, those of known values
   llvm::StringSet<> weightNames, symbols;
   /// Ops without a builder: how often, and where first.

@@ -101,6 +101,8 @@ private:
 
 bool readSizes(const Arguments &arguments, const runtime::Manifest &manifest,
                Sizes &sizes) {
+  if (isOnnx(arguments))
+    return true;
   std::vector<std::string> names;
   for (const runtime::SymbolRecord &symbol : manifest.symbols)
     names.push_back(manifest.text(symbol.name));

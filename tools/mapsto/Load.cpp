@@ -84,12 +84,10 @@ bool readLanguage(Model &model, const Arguments &arguments,
 }
 
 bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
-              bool fixDims, GivenValues given) {
+              GivenValues given) {
   std::string error;
   OnnxOptions options;
-  // A branch may depend on a size, so a run's sizes are fixed too.
-  bool runs = arguments.command == "run" || arguments.command == "bench";
-  if (((fixDims || runs) && !parseDims(arguments, options.dims, error)) ||
+  if (!parseDims(arguments, options.dims, error) ||
       !readSetOptions(arguments, path, given, error)) {
     fail(error);
     return false;
@@ -128,13 +126,13 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims,
     fail("cannot read `" + path + "`: it is a directory");
     return false;
   }
-  if (extension != ".onnx" && arguments.has("--set")) {
+  if (!isOnnx(arguments) && arguments.has("--set")) {
     fail("--set is for ONNX models; `" + path + "` has --arg and --dim");
     return false;
   }
   return model.timings.measure("frontend", [&] {
-    if (extension == ".onnx")
-      return readOnnx(model, arguments, path, fixDims, given);
+    if (isOnnx(arguments))
+      return readOnnx(model, arguments, path, given);
     return extension == ".mlir" ? readMlir(model, path)
                                 : readLanguage(model, arguments, path, fixDims);
   });
@@ -218,6 +216,10 @@ int Model::fail() {
   return kBadInput;
 }
 
+bool mapsto::isOnnx(const Arguments &arguments) {
+  return llvm::sys::path::extension(arguments.files[0]) == ".onnx";
+}
+
 bool mapsto::isArtifact(const std::string &path) {
   FILE *file = fopen(path.c_str(), "rb");
   if (!file)
@@ -270,7 +272,7 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
   model->options = "-O" + std::to_string(model->optLevel);
   for (const char *option : {"--model", "--arg", "--set", "--carry", "--dim"})
     for (const std::string &value : arguments.all(option))
-      if (fixDims || llvm::StringRef(option) != "--dim")
+      if (fixDims || isOnnx(arguments) || llvm::StringRef(option) != "--dim")
         model->options += std::string(" ") + option + " " + value;
 
   const std::vector<std::string> &weights = arguments.all("--weights");

@@ -83,6 +83,10 @@ std::unique_ptr<Model> loadModel(const Arguments &arguments, NeedWeights need,
                                  const char *defaultCpu, bool fixDims,
                                  const GivenValues &given = {});
 
+/// Whether the model file is ONNX. Its sizes may decide what its graph is, so
+/// --dim fixes them when it is read, for every command.
+bool isOnnx(const Arguments &arguments);
+
 /// The device that a command is to use, by --device or, for a run, by
 /// MAPSTO_DEVICE; empty where neither says so.
 std::string deviceOf(const Arguments &arguments);

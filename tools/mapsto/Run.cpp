@@ -92,16 +92,10 @@ int withImage(const Arguments &arguments, Model &model,
 
 int runModel(const Arguments &arguments, std::string name,
              std::vector<std::string> options) {
-  // The sizes of an ONNX model may decide what its graph is.
-  bool fixDims = llvm::StringRef(arguments.files[0]).ends_with(".onnx");
-  auto model = loadModel(arguments, NeedWeights::Yes, "native", fixDims);
+  auto model = loadModel(arguments, NeedWeights::Yes, "native",
+                         /*fixDims=*/false);
   if (!model)
     return kBadInput;
-  for (size_t i = 0; fixDims && i + 1 < options.size();)
-    if (options[i] == "--dim")
-      options.erase(options.begin() + long(i), options.begin() + long(i) + 2);
-    else
-      ++i;
   return withImage(arguments, *model, [&](const mapsto_image &image) {
     if (!arguments.has("--interpret"))
       addLimits(arguments, model->target.required, options);
@@ -158,11 +152,11 @@ int runTestData(const Arguments &arguments) {
 
 int runWith(const Arguments &arguments, std::vector<std::string> options) {
   const std::string &file = arguments.files[0];
-  if (llvm::StringRef(file).ends_with(".onnx"))
+  if (isOnnx(arguments))
     dropDims(options);
   std::string name = "mapsto " + arguments.command + " " + file;
   if (arguments.has("--test-data")) {
-    if (!llvm::StringRef(file).ends_with(".onnx"))
+    if (!isOnnx(arguments))
       return fail("--test-data is for .onnx files");
     return runTestData(arguments);
   }

@@ -466,8 +466,10 @@ private:
 
 int mapsto::verifyCommand(const Arguments &arguments, const char *) {
   Arguments filled = arguments;
-  if (!filled.has("--weights"))
+  if (!isOnnx(arguments) && !filled.has("--weights"))
     filled.values["--weights"] = {"random:1"};
   auto model = loadModel(filled, NeedWeights::Yes, "native", false);
-  return model ? Verification(*model, arguments).run() : int(kBadInput);
+  if (isOnnx(arguments)) // they are fixed
+    filled.values.erase("--dim");
+  return model ? Verification(*model, filled).run() : int(kBadInput);
 }
