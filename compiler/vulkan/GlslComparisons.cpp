@@ -10,18 +10,21 @@ using Binding = mapsto::GlslExpression::Binding;
 
 namespace mapsto {
 
-/// An i32 that is compared in 64 bits with a literal that it could be, and the
-/// literal. It is compared as it is: Mesa 22.3 takes `int64_t(0) > 0l` for
-/// true.
+/// What is an `int` (an i32 or an index) and compared in 64 bits with a literal
+/// that it could be, and the literal. It is compared as it is: Mesa 22.3 takes
+/// `int64_t(0) > 0l` for true.
 static std::optional<std::pair<Value, int64_t>> narrowed(arith::CmpIOp op) {
-  auto extended = op.getLhs().getDefiningOp<arith::ExtSIOp>();
+  Operation *widened = op.getLhs().getDefiningOp();
+  if (!isa_and_nonnull<arith::ExtSIOp, arith::IndexCastOp>(widened) ||
+      !widened->hasOneUse())
+    return std::nullopt;
+  Value narrow = widened->getOperand(0);
   llvm::APInt literal;
-  if (!extended || !extended->hasOneUse() ||
-      !extended.getIn().getType().isInteger(32) ||
+  if (!(narrow.getType().isInteger(32) || narrow.getType().isIndex()) ||
       !matchPattern(op.getRhs(), m_ConstantInt(&literal)) ||
       !literal.isSignedIntN(32))
     return std::nullopt;
-  return std::pair(extended.getIn(), literal.getSExtValue());
+  return std::pair(narrow, literal.getSExtValue());
 }
 
 GlslExpression GlslPrinter::compare(Operation *op) {

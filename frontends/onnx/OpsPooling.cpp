@@ -218,6 +218,9 @@ LogicalResult maxUnpool(Node &n) {
   for (auto [i, w] : llvm::enumerate(*windows))
     dims[i + 2] =
         (dims[i + 2] - Dim(1)) * Dim(w.stride) + Dim(w.size) - w.low - w.high;
+  // The places count within the shape that the windows give; what an output
+  // shape has beyond it is zeros.
+  Dims wanted = dims;
   if (n.has(2)) {
     FailureOr<SmallVector<Dim>> given = n.sizes(2);
     if (failed(given))
@@ -225,7 +228,7 @@ LogicalResult maxUnpool(Node &n) {
     if (given->size() != dims.size())
       return n.fail("its output shape is " + str(*given) + " for x " +
                     str(dimsOf(x)));
-    dims.assign(given->begin(), given->end());
+    wanted.assign(given->begin(), given->end());
   }
   if (n.dims(1) != dimsOf(x))
     return n.fail("its indices are " + str(n.dims(1)) + " for x " +
@@ -236,7 +239,15 @@ LogicalResult maxUnpool(Node &n) {
   mlir::Value y = ScatterOp::create(n.b, n.loc, ScatterKind::set, zeros,
                                     reshape(n.b, n.loc, n.in(1), Dims{count}),
                                     reshape(n.b, n.loc, x, Dims{count}), 0);
-  return n.result(reshape(n.b, n.loc, y, dims), n.type(0));
+  Dims low(dims.size()), high;
+  for (auto [from, to] : llvm::zip_equal(dims, wanted))
+    high.push_back(to - from);
+  FailureOr<mlir::Value> whole =
+      padOrCrop(n, reshape(n.b, n.loc, y, dims),
+                scalar(n.b, n.loc, 0, elementTypeOf(x)), low, high);
+  if (failed(whole))
+    return failure();
+  return n.result(*whole, n.type(0));
 }
 
 mlir::Value divide(Node &n, mlir::Value x, mlir::Value by) {

@@ -1,5 +1,5 @@
-#include "runtime_model.h"
 #include "runtime/dtype.h"
+#include "runtime_model.h"
 
 #include <functional>
 #include <gtest/gtest.h>

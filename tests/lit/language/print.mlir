@@ -20,7 +20,7 @@
 // CHECK-NEXT:    (numbers, again) = repeat(3, s = zeros[B], s_1 = full[B](1.0)) {
 // CHECK-NEXT:      (s, s_1) = (s_1, s + s_1)
 // CHECK-NEXT:    }
-// CHECK-NEXT:    table = f16([[1.0, 0.099975586], [inf, -3.0]])
+// CHECK-NEXT:    table = f16({{\[\[}}1.0, 0.099975586], [inf, -3.0]])
 
 // AGAIN: func.func @main(%{{.*}}: tensor<?x?x6xf32, #mapsto.dims<"B", "T", "6">>
 
