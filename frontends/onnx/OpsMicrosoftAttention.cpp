@@ -130,8 +130,8 @@ LogicalResult attention(Node &n) {
                         broadcastTo(n.b, n.loc, n.in(2), dimsOf(all)));
   AttentionForm form;
   int64_t start = 0;
-  for (auto [part, size] :
-       llvm::zip_equal(ArrayRef{&form.query, &form.key, &form.value}, sizes)) {
+  std::array parts = {&form.query, &form.key, &form.value};
+  for (auto [part, size] : llvm::zip_equal(parts, sizes)) {
     *part = splitHeads(n, slice(n.b, n.loc, all, 2, start, size), heads);
     start += size;
   }
