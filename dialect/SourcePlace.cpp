@@ -1,5 +1,7 @@
 #include "dialect/SourcePlace.h"
 
+#include "llvm/Support/Path.h"
+
 using namespace mlir;
 
 std::string mapsto::placeOf(Location loc) {
@@ -8,8 +10,8 @@ std::string mapsto::placeOf(Location loc) {
     auto file = dyn_cast<FileLineColLoc>(inner);
     if (!file)
       return WalkResult::advance();
-    place = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
-             Twine(file.getColumn()))
+    place = (llvm::sys::path::filename(file.getFilename()) + ":" +
+             Twine(file.getLine()) + ":" + Twine(file.getColumn()))
                 .str();
     return WalkResult::interrupt();
   });

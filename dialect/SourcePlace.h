@@ -9,7 +9,8 @@
 
 namespace mapsto {
 
-/// "model.mto:7:10", or nothing where the source is not known.
+/// "model.mto:7:10", or nothing where the source is not known. Without the
+/// file's folder: what is compiled is the same wherever the model lies.
 std::string placeOf(mlir::Location loc);
 
 } // namespace mapsto
