@@ -1,6 +1,7 @@
 """The example: its forecasts are better than last year's number."""
 
 import re
+import shutil
 import time
 import unittest
 
@@ -30,6 +31,17 @@ class Sunspots(Test):
             self.succeed(run(program, "--input", "series=" + str([10 * (i % 11) for i in range(60)])))
             times.append(time.perf_counter() - start)
         print(f"{program.stat().st_size} bytes, run from start to end in {min(times) * 1e3:.2f} ms")
+
+    def test_same_wherever_it_lies(self):
+        programs = []
+        for name in ("here", "in/a/folder/further/down"):
+            folder = self.folder / name
+            folder.mkdir(parents=True)
+            shutil.copy(SUNSPOTS / "sunspots.mto", folder)
+            self.succeed(mapsto("compile", folder / "sunspots.mto", "--weights", SUNSPOTS / "weights.safetensors",
+                                "-o", folder / "sunspots"))
+            programs.append((folder / "sunspots").read_bytes())
+        self.assertEqual(*programs)
 
     def test_interpreter_agrees(self):
         self.succeed(mapsto("verify", SUNSPOTS / "sunspots.mto", "--weights", SUNSPOTS / "weights.safetensors"))

@@ -5,20 +5,35 @@
 #include "compiler/vulkan/CompileGlsl.h"
 #include "runtime/backend.h"
 
+#include "mlir/IR/AttrTypeSubElements.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Path.h"
 
 #include <cstdio>
 #include <sys/mman.h>
 
 using namespace mapsto;
 
-/// Text of the module that parses again. With places, kernels keep their lines.
+/// Text of the module that parses again. With places, kernels keep their lines;
+/// without the files' folders, an artifact is the same wherever its model lies.
 static std::string textOf(mlir::ModuleOp module) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy(module.clone());
+  mlir::AttrTypeReplacer withoutFolders;
+  withoutFolders.addReplacement([](mlir::FileLineColRange place) {
+    return mlir::FileLineColRange::get(
+        mlir::StringAttr::get(
+            place.getContext(),
+            llvm::sys::path::filename(place.getFilename().getValue())),
+        place.getStartLine(), place.getStartColumn(), place.getEndLine(),
+        place.getEndColumn());
+  });
+  withoutFolders.recursivelyReplaceElementsIn(*copy, /*replaceAttrs=*/false,
+                                              /*replaceLocs=*/true);
   std::string text;
   llvm::raw_string_ostream out(text);
   mlir::OpPrintingFlags flags;
   flags.enableDebugInfo();
-  module.print(out, flags);
+  copy->print(out, flags);
   return text;
 }
 
