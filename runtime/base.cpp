@@ -1,4 +1,7 @@
 #include "runtime/base.h"
+#ifdef MAPSTO_GUARD_MEMORY
+#include <sys/mman.h>
+#endif
 
 namespace mapsto::runtime {
 
@@ -41,16 +44,49 @@ void String::vaddf(const char *format, va_list args) {
   va_end(again);
 }
 
+#ifdef MAPSTO_GUARD_MEMORY
+// Kernels are not instrumented. Of what they go beyond, the page after memory's
+// end and those before its beginning tell: nobody may touch them.
+constexpr uint64_t kPage = 4096, kGuard = 64 * kPage;
+
+static char *allocate(uint64_t bytes) {
+  uint64_t pages = (bytes + kPage - 1) / kPage * kPage;
+  void *all = mmap(nullptr, pages + 2 * kGuard, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (all == MAP_FAILED)
+    return nullptr;
+  char *first = static_cast<char *>(all) + kGuard;
+  if (mprotect(first, pages, PROT_READ | PROT_WRITE) != 0) {
+    munmap(all, pages + 2 * kGuard);
+    return nullptr;
+  }
+  return first + (pages - bytes);
+}
+
+void Memory::release() {
+  if (!block)
+    return;
+  uint64_t within = reinterpret_cast<uintptr_t>(block) % kPage;
+  munmap(block - within - kGuard, within + length + 2 * kGuard);
+}
+#else
+static char *allocate(uint64_t bytes) {
+  return static_cast<char *>(aligned_alloc(64, bytes));
+}
+
+void Memory::release() { free(block); }
+#endif
+
 bool Memory::ensure(uint64_t bytes) {
   if (bytes <= length && block)
     return true;
-  free(block);
+  release();
   block = nullptr;
   length = 0;
-  if (bytes > SIZE_MAX - 64 || bytes > INT64_MAX - 64)
+  if (bytes > INT64_MAX - 64)
     return false;
-  uint64_t rounded = (bytes + 63) / 64 * 64;
-  block = static_cast<char *>(aligned_alloc(64, rounded ? rounded : 64));
+  uint64_t rounded = bytes ? (bytes + 63) / 64 * 64 : 64;
+  block = allocate(rounded);
   if (!block)
     return false;
   length = rounded;

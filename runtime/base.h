@@ -126,7 +126,7 @@ public:
     swap(other);
     return *this;
   }
-  ~Memory() { free(block); }
+  ~Memory() { release(); }
 
   /// At least `bytes`, contents undefined, old contents lost. Never shrinks.
   [[nodiscard]] bool ensure(uint64_t bytes);
@@ -140,6 +140,8 @@ public:
   }
 
 private:
+  void release();
+
   char *block = nullptr;
   uint64_t length = 0;
 };

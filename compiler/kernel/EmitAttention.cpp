@@ -61,6 +61,8 @@ AttentionGrid::AttentionGrid(AttentionOp op, const Machine &machine)
   blockRows =
       Dim::ceilDiv(Dim::ceilDiv(rows, Dim::max(blocks, Dim(1))), Dim(tile)) *
       Dim(tile);
+  // Whole tiles may make them fewer: 99 rows are not 4 blocks of 36, but 3.
+  blocks = Dim::ceilDiv(rows, Dim::max(blockRows, Dim(tile)));
   if (!canPart(op))
     return;
   // A number of parts that only sizes decide, so that results do not depend on
