@@ -41,6 +41,14 @@ Term sizeAs(const Term &like, const Dim &size) {
   return {like, broadcastTo(b, like.loc, scalar, dimsOf(like.v))};
 }
 
+mlir::Value list(Node &n, ArrayRef<int64_t> numbers) {
+  Value value;
+  value.type = n.b.getI64Type();
+  value.known = Known::list(
+      llvm::map_to_vector(numbers, [](int64_t x) { return Dim(x); }));
+  return n.importer.materialise(value);
+}
+
 Type widened(Type type) {
   Builder b(type.getContext());
   if (type.isF16() || type.isBF16())
@@ -77,10 +85,30 @@ LogicalResult needOneType(Node &n) {
   return success();
 }
 
-FailureOr<SmallVector<mlir::Value>> broadcastInputs(Node &n) {
-  FailureOr<Dims> dims = n.dims(0);
+bool hasOldBroadcast(Node &n) {
+  StringRef domain = n.proto.domain();
+  return n.opset() < 7 && (domain.empty() || domain == "ai.onnx") &&
+         n.hasAttribute("broadcast");
+}
+
+FailureOr<SmallVector<mlir::Value>>
+broadcastInputs(Node &n, std::optional<int64_t> axis) {
+  if (hasOldBroadcast(n) && n.hasAttribute("axis"))
+    axis = n.attr("axis", 0);
+  SmallVector<Dims> shapes;
+  for (size_t i = 0; i < n.numInputs(); ++i)
+    shapes.push_back(n.dims(i));
+  if (axis) {
+    FailureOr<int64_t> first = n.axis(*axis, n.rank(0));
+    if (failed(first))
+      return failure();
+    size_t end = size_t(*first) + shapes[1].size();
+    if (end < shapes[0].size())
+      shapes[1].append(shapes[0].size() - end, Dim(1));
+  }
+  FailureOr<Dims> dims = shapes[0];
   for (size_t i = 1; i < n.numInputs() && succeeded(dims); ++i)
-    dims = broadcastDims(*dims, n.dims(i));
+    dims = broadcastDims(*dims, shapes[i]);
   if (failed(dims)) {
     std::string shapes = str(n.dims(0));
     for (size_t i = 1; i < n.numInputs(); ++i)
@@ -91,7 +119,8 @@ FailureOr<SmallVector<mlir::Value>> broadcastInputs(Node &n) {
   }
   SmallVector<mlir::Value> operands;
   for (size_t i = 0; i < n.numInputs(); ++i)
-    operands.push_back(broadcastTo(n.b, n.loc, n.in(i), *dims));
+    operands.push_back(broadcastTo(
+        n.b, n.loc, reshape(n.b, n.loc, n.in(i), shapes[i]), *dims));
   return operands;
 }
 

@@ -103,6 +103,9 @@ Term divideTowardsZero(const Term &x, const Term &y, mlir::Type type);
 /// A size, in every place of a tensor like `like`.
 Term sizeAs(const Term &like, const Dim &size);
 
+/// Whole numbers as a tensor of i64.
+mlir::Value list(Node &n, llvm::ArrayRef<int64_t> numbers);
+
 /// What a composition computes with: f32 for f16 and bf16, so that only its
 /// result is rounded to them; f64 for whole numbers; else the type itself.
 mlir::Type widened(mlir::Type type);
@@ -116,8 +119,14 @@ LogicalResult give(Node &n, llvm::function_ref<Term(Term)> formula);
 LogicalResult needFloats(Node &n, size_t i);
 /// The inputs are of one type; reported otherwise.
 LogicalResult needOneType(Node &n);
-/// All inputs broadcast to their common shape; reported where they clash.
-FailureOr<llvm::SmallVector<mlir::Value>> broadcastInputs(Node &n);
+/// Whether attributes say where the second input is broadcast, as until opset
+/// 6.
+bool hasOldBroadcast(Node &n);
+/// All inputs broadcast to their common shape; reported where they clash. The
+/// axes of the second are those of the first from `axis` on, if it is given
+/// (here or by an attribute, as until opset 6).
+FailureOr<llvm::SmallVector<mlir::Value>>
+broadcastInputs(Node &n, std::optional<int64_t> axis = std::nullopt);
 
 } // namespace mapsto::onnx
 

@@ -20,12 +20,15 @@ void addActivationOps(OpTable &table);
 void addAlongAxisOps(OpTable &table);
 void addArithmeticOps(OpTable &table);
 void addAttentionOps(OpTable &table);
+void addColumnOps(OpTable &table);
 void addContractionOps(OpTable &table);
 void addCausalConvolutionOps(OpTable &table);
 void addControlOps(OpTable &table);
 void addConvolutionOps(OpTable &table);
+void addDeterminantOps(OpTable &table);
 void addFunctionOps(OpTable &table);
 void addGeneratorOps(OpTable &table);
+void addGridSampleOps(OpTable &table);
 void addIndexingOps(OpTable &table);
 void addLinearAttentionOps(OpTable &table);
 void addLoopOps(OpTable &table);
@@ -40,12 +43,16 @@ void addPoolingOps(OpTable &table);
 void addQuantizeOps(OpTable &table);
 void addRecurrentOps(OpTable &table);
 void addReduceOps(OpTable &table);
+void addRegionOps(OpTable &table);
 void addResizeOps(OpTable &table);
 void addRotaryOps(OpTable &table);
 void addScanOps(OpTable &table);
 void addSequenceOps(OpTable &table);
 void addShapeOps(OpTable &table);
 void addSpectralOps(OpTable &table);
+void addTextOps(OpTable &table);
+void addTrainingOps(OpTable &table);
+void addUniqueOps(OpTable &table);
 
 /// The convolution that the attributes of `n` ask for, of x [N, C, ...] with a
 /// weight [O, C / groups, ...]; both of floats.

@@ -41,9 +41,12 @@ LogicalResult thresholdedRelu(Node &n) {
   return give(n, [&](Term x) { return select(x > alpha, x, 0); });
 }
 
-/// The slope is broadcast to x, never x to the slope.
+/// The slope is broadcast to x, never x to the slope. Until opset 6 it has one
+/// number for each channel.
 LogicalResult prelu(Node &n) {
-  auto operands = broadcastInputs(n);
+  bool ofChannels = n.opset() < 7 && n.rank(0) > 1 && n.rank(1) == 1;
+  auto operands =
+      broadcastInputs(n, ofChannels ? std::optional(1) : std::nullopt);
   if (failed(operands) || failed(needOneType(n)))
     return failure();
   if (dimsOf((*operands)[0]) != n.dims(0))

@@ -122,12 +122,83 @@ LogicalResult hammingWindow(Node &n) {
 }
 LogicalResult blackmanWindow(Node &n) { return window(n, 0.42, 0.5, 0.08); }
 
+/// Bins of a spectrum by bands of the mel scale: triangles between the bins of
+/// neighbouring bands' middles
+/// (https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html).
+std::vector<double> melWeights(int64_t bands, int64_t length, double rate,
+                               double low, double high) {
+  auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
+  int64_t bins = length / 2 + 1;
+  double step = (mel(high) - mel(low)) / double(bands + 2);
+  auto binOf = [&](int64_t band) {
+    double hertz =
+        700 * (std::pow(10, (mel(low) + double(band) * step) / 2595) - 1);
+    double bin = std::floor(double(length + 1) * hertz / rate);
+    return int64_t(std::clamp(bin, 0.0, double(bins)));
+  };
+  std::vector<double> weights(size_t(bins * bands));
+  for (int64_t band = 0; band < bands; ++band) {
+    int64_t from = binOf(band), middle = binOf(band + 1), to = binOf(band + 2);
+    for (int64_t bin = from; bin < bins && bin <= std::max(middle, to - 1);
+         ++bin) {
+      bool rises = bin < middle || to <= middle;
+      double weight = from == middle && bin == middle ? 1
+                      : rises ? double(bin - from) / double(middle - from)
+                              : double(to - bin) / double(to - middle);
+      weights[size_t(bin * bands + band)] = weight;
+    }
+  }
+  return weights;
+}
+
+LogicalResult melWeightMatrix(Node &n) {
+  double numbers[5];
+  for (size_t i = 0; i < 5; ++i) {
+    FailureOr<SmallVector<double>> given = n.floats(i);
+    if (failed(given))
+      return failure();
+    if (given->size() != 1)
+      return n.fail("its input " + Twine(i) + " is not one number");
+    numbers[i] = given->front();
+  }
+  int64_t to = n.attr("output_datatype", TensorProto::FLOAT);
+  Type type = typeOf(n.b.getContext(), int32_t(to));
+  if (!type)
+    return n.fail("tables of " + nameOf(int32_t(to)) + " are not supported");
+  constexpr double kMost = 1 << 16;
+  auto within = [&](double x) { return x >= 1 && x <= kMost; };
+  if (!within(numbers[0]) || !within(numbers[1]) || !(numbers[2] > 0) ||
+      !(numbers[3] >= 0) || !(numbers[4] >= numbers[3]) ||
+      numbers[0] * numbers[1] > 0x1p26)
+    return n.fail("it has no bands between the frequencies given");
+  int64_t bands = int64_t(numbers[0]), length = int64_t(numbers[1]);
+  std::vector<double> weights =
+      melWeights(bands, length, numbers[2], numbers[3], numbers[4]);
+  Value table;
+  table.name = n.proto.output(0);
+  auto keep = [&](TensorProto::DataType stored, auto numbers) {
+    std::vector<uint8_t> bytes(numbers.size() * sizeof(numbers[0]));
+    memcpy(bytes.data(), numbers.data(), bytes.size());
+    table.type = typeOf(n.b.getContext(), stored);
+    table.data = TensorData{
+        stored, {length / 2 + 1, bands}, n.importer.keep(std::move(bytes))};
+  };
+  if (type.isF32())
+    keep(TensorProto::FLOAT,
+         std::vector<float>(weights.begin(), weights.end()));
+  else
+    keep(TensorProto::DOUBLE, std::move(weights));
+  mlir::Value whole = n.importer.materialise(table);
+  return n.result(cast(n.b, n.loc, whole, carrierOf(type)), type);
+}
+
 } // namespace
 
 void addGeneratorOps(OpTable &table) {
   table["BlackmanWindow"] = blackmanWindow;
   table["HammingWindow"] = hammingWindow;
   table["HannWindow"] = hannWindow;
+  table["MelWeightMatrix"] = melWeightMatrix;
   table["Range"] = range;
 }
 

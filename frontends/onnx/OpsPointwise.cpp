@@ -47,6 +47,8 @@ template <typename Op> FailureOr<mlir::Value> binary(Node &n) {
 using Compute = std::optional<Dim> (*)(ArrayRef<Dim>);
 
 std::optional<Known> foldTwo(Node &n, Compute compute) {
+  if (hasOldBroadcast(n))
+    return std::nullopt;
   return fold({n.known(0), n.known(1)}, compute);
 }
 
