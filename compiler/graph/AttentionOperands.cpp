@@ -48,7 +48,7 @@ Value withoutFactor(GraphBuilder &b, Value x, double &factor) {
   if (inner == op->getOperand(0))
     return x;
   if (auto transpose = dyn_cast<TransposeOp>(op))
-    return mapsto::transpose(b.builder, b.loc, inner,
+    return mapsto::transpose(b.builder, op->getLoc(), inner,
                              transpose.getPermutation());
   return isa<ReshapeOp>(op) ? b.reshape(inner, dimsOf(x))
                             : b.broadcast(inner, dimsOf(x));
@@ -118,7 +118,7 @@ Value withoutRepeats(GraphBuilder &b, Value x, int64_t axis, const Dim &times) {
   dims[axis] = *Dim::exactDiv(dims[axis], times);
   Operation *op = x.getDefiningOp();
   if (auto transpose = dyn_cast<TransposeOp>(op))
-    return mapsto::transpose(b.builder, b.loc,
+    return mapsto::transpose(b.builder, op->getLoc(),
                              withoutRepeats(b, transpose.getX(),
                                             transpose.getPermutation()[axis],
                                             times),

@@ -66,10 +66,23 @@ static std::string docLine(StringRef text) {
   return line + "\n";
 }
 
-/// What an importer calls a tensor that the model's author gave no name.
-static bool isMadeUp(StringRef name) {
+bool mapsto::isMadeUp(StringRef name) {
   return name.starts_with("onnx::") ||
          (!name.empty() && llvm::isDigit(name[0]));
+}
+
+/// The weights in the order in which they are used.
+SmallVector<WeightOp> Printer::weightsAsUsed() {
+  llvm::SetVector<Operation *> weights;
+  main.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!isa<BroadcastOp, CastOp>(op))
+        if (auto weight = unbroadcast(operand).getDefiningOp<WeightOp>())
+          weights.insert(weight);
+  });
+  main.walk([&](WeightOp op) { weights.insert(op); });
+  return llvm::map_to_vector(weights,
+                             [](Operation *op) { return cast<WeightOp>(op); });
 }
 
 void Printer::printParameters() {
@@ -89,7 +102,7 @@ void Printer::printParameters() {
       all = type.clone(shape);
   });
   llvm::StringMap<std::string> names;
-  main.walk([&](WeightOp op) {
+  for (WeightOp op : weightsAsUsed()) {
     RankedTensorType type = types[op.getName()];
     std::string &name = names[op.getName()];
     if (name.empty()) {
@@ -100,7 +113,7 @@ void Printer::printParameters() {
       auto node = dyn_cast<NameLoc>(user->getLoc());
       if (isMadeUp(wish) && user != op && node)
         wish = node.getName().str() + "_weight";
-      name = unique(wish);
+      name = unique(withoutCommonPath(wish));
       out += "param " + name + ": " + typeText(type);
       if (name != op.getName())
         out += " = " + quoted(op.getName());
@@ -108,13 +121,13 @@ void Printer::printParameters() {
     }
     texts[op] = {name};
     if (op.getType() == type)
-      return;
+      continue;
     int64_t first = int64_t(op.getRowStart().value_or(0));
     int64_t last = first + op.getType().getDimSize(0);
     texts[op] = {name + "[" + (first ? std::to_string(first) : "") + ":" +
                  (last == type.getDimSize(0) ? "" : std::to_string(last)) +
                  "]"};
-  });
+  }
 }
 
 /// The name that users know an argument or a result by.
@@ -220,6 +233,7 @@ void Printer::printMapping() {
 
 std::string Printer::print(StringRef name, StringRef doc, StringRef comment) {
   nameSymbols();
+  findCommonPath();
   SmallVector<StringRef> lines;
   comment.split(lines, '\n');
   for (StringRef line : lines)

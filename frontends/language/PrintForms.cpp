@@ -58,6 +58,29 @@ static std::optional<Form> biasedOf(AddOp root) {
   return std::nullopt;
 }
 
+/// `conv1d(x, weight, bias)`.
+static std::optional<Form> convolutionOf(AddOp root) {
+  for (bool first : {true, false}) {
+    auto product =
+        partOf<Conv1dOp>(root, first ? root.getLhs() : root.getRhs());
+    Value column = unbroadcast(first ? root.getRhs() : root.getLhs());
+    auto reshape = column.getDefiningOp<ReshapeOp>();
+    if (!product || !reshape)
+      continue;
+    Dim channels = dimOf(product.getWeight(), 0);
+    Dims shape = dimsOf(column);
+    shape.insert(shape.begin(), 3 - std::min<size_t>(shape.size(), 3), Dim(1));
+    if (dimsOf(reshape.getX()) != Dims{channels} ||
+        shape != Dims{Dim(1), channels, Dim(1)})
+      continue;
+    Form form{Form::Kind::Convolution, {product, reshape}};
+    form.bias = reshape.getX();
+    form.convolution = product;
+    return form;
+  }
+  return std::nullopt;
+}
+
 /// `sum(x, axis, keepdims = true)`.
 static std::optional<Form> keptOf(ReshapeOp root) {
   auto reduce = partOf<ReduceOp>(root, root.getX());
@@ -128,8 +151,11 @@ std::optional<Form> mapsto::formOf(Operation *root) {
     if (auto form = keptOf(reshape))
       return form;
   }
-  if (auto add = dyn_cast<AddOp>(root))
-    return biasedOf(add);
+  if (auto add = dyn_cast<AddOp>(root)) {
+    if (auto form = biasedOf(add))
+      return form;
+    return convolutionOf(add);
+  }
   if (auto div = dyn_cast<DivOp>(root))
     return meanOf(div);
   return productOf(root);

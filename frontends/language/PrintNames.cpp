@@ -11,7 +11,7 @@ using namespace mapsto;
 using namespace mlir;
 
 /// Longer names lose what stands first: where an op is says the comment above.
-static constexpr size_t kLongestName = 32;
+static constexpr size_t kLongestName = 40;
 
 /// Functions of the prelude that are printed, and words with a meaning.
 static bool isReserved(StringRef name) {
@@ -109,6 +109,48 @@ static StringAttr nodeOf(Location loc, bool &isLayer) {
   return name;
 }
 
+/// Whether a path may be cut before `at`: at `/` and `.`, and after `__`, as
+/// exporters write a graph that they inlined.
+static bool isBetweenParts(StringRef path, size_t at) {
+  auto parts = [](char c) { return c == '/' || c == '.'; };
+  return at < path.size() && (parts(path[at]) || (at && parts(path[at - 1])) ||
+                              path.take_front(at).ends_with("__"));
+}
+
+/// What the paths of all nodes and weights begin with says nothing.
+void Printer::findCommonPath() {
+  std::set<std::string> paths;
+  main.walk([&](Operation *op) {
+    bool isLayer = false;
+    if (auto weight = dyn_cast<WeightOp>(op)) {
+      if (!isMadeUp(weight.getName()))
+        paths.insert(weight.getName().ltrim('/').str());
+    } else if (StringAttr node = nodeOf(op->getLoc(), isLayer);
+               node && op->getNumResults()) {
+      paths.insert(node.getValue().ltrim('/').str());
+    }
+  });
+  if (paths.size() < 2)
+    return;
+  // In order: what the first and the last share, all do.
+  StringRef first = *paths.begin(), last = *paths.rbegin();
+  size_t shared = 0;
+  while (shared < first.size() && shared < last.size() &&
+         first[shared] == last[shared])
+    ++shared;
+  while (shared && !llvm::all_of(paths, [&](StringRef path) {
+           return isBetweenParts(path, shared);
+         }))
+    --shared;
+  commonPath = first.take_front(shared).str();
+}
+
+StringRef Printer::withoutCommonPath(StringRef path) {
+  path = path.ltrim('/');
+  path.consume_front(commonPath);
+  return path.ltrim("/.");
+}
+
 std::string Printer::nameFor(OpResult result) {
   if (auto found = wanted.find(result); found != wanted.end()) {
     std::string name = found->second;
@@ -121,7 +163,7 @@ std::string Printer::nameFor(OpResult result) {
   StringAttr node = nodeOf(op->getLoc(), isLayer);
   if (!node || isa<ScanOp, RepeatOp>(op))
     return unique(kind);
-  StringRef path = node.getValue();
+  StringRef path = withoutCommonPath(node.getValue());
   path.consume_back("_output_0");
   std::string head = path.str(), last;
   if (size_t slash = head.rfind('/'); slash != std::string::npos) {
@@ -173,7 +215,7 @@ void Printer::beginSection(Operation *op) {
   StringAttr node = nodeOf(op->getLoc(), isLayer);
   if (!node)
     return;
-  StringRef path = node.getValue().ltrim('/');
+  StringRef path = withoutCommonPath(node.getValue());
   std::string part = isLayer ? path.str() : path.rsplit('/').first.str();
   if (!isLayer && !path.contains('/'))
     part.clear();

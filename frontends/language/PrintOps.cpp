@@ -167,12 +167,30 @@ Text Printer::reduction(ReduceOp op, const std::string &name, bool keepDims) {
   return call(name.c_str(), op.getX(), options + flag("keepdims", keepDims));
 }
 
+Text Printer::convolution(Conv1dOp op, Value bias) {
+  std::string padding;
+  if (op.getPadLow() != op.getPadHigh())
+    padding = ", padding = [" + std::to_string(op.getPadLow()) + ", " +
+              std::to_string(op.getPadHigh()) + "]";
+  else
+    padding = option("padding", op.getPadLow(), 0);
+  SmallVector<Value> operands{op.getX(), op.getWeight()};
+  if (bias)
+    operands.push_back(bias);
+  return call("conv1d", operands,
+              option("stride", op.getStride(), 1) + padding +
+                  option("dilation", op.getDilation(), 1) +
+                  option("groups", op.getGroups(), 1));
+}
+
 Text Printer::formText(const Form &form) {
   switch (form.kind) {
   case Form::Kind::Linear:
     if (form.bias)
       return call("linear", {form.x, form.weight, form.bias});
     return call("linear", {form.x, form.weight});
+  case Form::Kind::Convolution:
+    return convolution(form.convolution, form.bias);
   case Form::Kind::Reduction: {
     ReduceOp reduce = form.reduce;
     return reduction(reduce, stringifyReduceKind(reduce.getKind()).str(),
@@ -248,18 +266,7 @@ std::optional<Text> Printer::network(Operation *op) {
         return Text{left + " @ " + within(right, Precedence::Unary),
                     Precedence::Multiply};
       })
-      .Case<Conv1dOp>([&](Conv1dOp o) {
-        std::string padding;
-        if (o.getPadLow() != o.getPadHigh())
-          padding = ", padding = [" + std::to_string(o.getPadLow()) + ", " +
-                    std::to_string(o.getPadHigh()) + "]";
-        else
-          padding = option("padding", o.getPadLow(), 0);
-        return call("conv1d", {o.getX(), o.getWeight()},
-                    option("stride", o.getStride(), 1) + padding +
-                        option("dilation", o.getDilation(), 1) +
-                        option("groups", o.getGroups(), 1));
-      })
+      .Case<Conv1dOp>([&](Conv1dOp o) { return convolution(o, {}); })
       .Case<ConvTranspose1dOp>([&](ConvTranspose1dOp o) {
         return call("conv_transpose1d", {o.getX(), o.getWeight()},
                     option("stride", o.getStride(), 1) +

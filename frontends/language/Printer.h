@@ -47,10 +47,11 @@ struct Text {
 /// Several ops that are one thing in the language; the last of them, the root,
 /// stands for all.
 struct Form {
-  enum class Kind { Linear, Reduction, Mean, Element };
+  enum class Kind { Linear, Convolution, Reduction, Mean, Element };
   Kind kind;
   llvm::SmallVector<mlir::Operation *, 4> parts; ///< without the root
   mlir::Value x = {}, weight = {}, bias = {};    ///< Linear; bias may be null
+  Conv1dOp convolution = {};                     ///< Convolution, with `bias`
   ReduceOp reduce = {};                          ///< Reduction, Mean
   bool keepDims = false;
   SliceOp slice = {}; ///< Element, with the axes that are gone
@@ -86,6 +87,9 @@ private:
   std::map<std::string, std::string> symbols; ///< of sizes, where renamed
   llvm::DenseMap<mlir::Value, std::string> wanted;
   std::string section;
+  std::string commonPath;
+  void findCommonPath();
+  llvm::StringRef withoutCommonPath(llvm::StringRef path);
   void nameSymbols();
   std::string unique(llvm::StringRef wish);
   /// The same for a name that users of the model write.
@@ -97,6 +101,7 @@ private:
   void beginSection(mlir::Operation *op);
 
   // The frame (Print.cpp).
+  llvm::SmallVector<WeightOp> weightsAsUsed();
   void printParameters();
   std::string typeText(mlir::Type type);
   std::string elementText(mlir::Type element, mlir::Operation *op);
@@ -139,6 +144,7 @@ private:
             const std::string &options = "");
   Text subscripts(SliceOp op, llvm::ArrayRef<bool> dropped);
   Text formText(const Form &form);
+  Text convolution(Conv1dOp op, mlir::Value bias);
   Text reduction(ReduceOp op, const std::string &name, bool keepDims);
   std::string recurrence(mlir::Operation *op);
 
@@ -154,6 +160,9 @@ private:
                      mlir::Value stop);
   void nameValue(mlir::Value value);
 };
+
+/// Whether an importer called a tensor so, whose author gave it no name.
+bool isMadeUp(llvm::StringRef name);
 
 /// The value that broadcasts repeat.
 mlir::Value unbroadcast(mlir::Value value);

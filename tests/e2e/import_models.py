@@ -1,13 +1,15 @@
 """`mapsto import`: a model written in the language computes what it did before."""
 
+import json
 import pathlib
 import random
 import re
 import unittest
 
-from support import ROOT, Test, mapsto, write_npy
+from support import ROOT, Test, mapsto, run, write_npy
 
 CASES = pathlib.Path("/usr/share/libonnx-testdata/data/node")
+MODELS = ROOT.parent / "shared" / "models"
 
 
 TENSOR = r"(?://+ `(.*?)`\s+)?(\w+): (\w+)\[(.*?)\]"
@@ -85,6 +87,36 @@ class Import(Test):
                      "transpose_all_permutations_3", "concat_3d_axis_1"):
             with self.subTest(case):
                 self.assertTrue(self.same(CASES / f"test_{case}" / "model.onnx", weights=None))
+
+    @unittest.skipUnless(MODELS.exists(), "the models are not here (../shared/models)")
+    def test_real_models(self):
+        """What is imported compiles alone, and computes what ONNX Runtime did; it reads as its author named it."""
+        fixed = ["--set", "sr=16000", "--dim", "input_1=576"]
+        for name, options, references, reads in (
+                ("silero_vad", fixed, ["silero_v6_16k", "silero_v6_16k_b3"],
+                 ["// encoder/0/reparam_conv\n", "  stft_conv = conv1d(", "param decoder_decoder_2_weight: "]),
+                ("kwt1", [], ["kwt1_yes", "kwt1_no"], [" = attend("]),
+                ("stories260K", [], ["ref_stories260K"],
+                 ["// layers.4/ffn_norm\n", "layers_0_wq_MatMul_weight: f32[64, 64] = \"onnx::MatMul_1729\"",
+                  "mask(i, j) = j <= i\n"])):
+            folder, text, model = MODELS / name, self.folder / f"{name}.mto", self.folder / name
+            self.succeed(mapsto("import", folder / f"{name}.onnx", *options, "-o", text))
+            self.succeed(mapsto("fmt", "--check", text))
+            source = text.read_text()
+            for line in reads:
+                self.assertIn(line, source)
+            self.succeed(mapsto("compile", text, "--weights", text.with_suffix(".safetensors"), "-o", model))
+            for reference in references:
+                with self.subTest(name, reference=reference):
+                    manifest = json.loads((folder / reference / "manifest.json").read_text())
+                    inputs, _, states = signature(source)
+                    names = {old: new for old, new, *_ in inputs}
+                    self.succeed(run(
+                        model,
+                        *(f"--input={names[old]}=@{folder / reference / tensor['file']}"
+                          for old, tensor in manifest["inputs"].items() if old in names),
+                        *(f"--expect={old}=@{folder / reference / tensor['file']}"
+                          for old, tensor in manifest["outputs"].items())))
 
     def test_names_and_weights(self):
         """A model says where its weights go; without -o it is printed."""

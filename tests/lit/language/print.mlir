@@ -1,11 +1,12 @@
-// From a graph alone: what was nested or one form in a source is so again, and names come from the nodes.
+// From a graph alone: what was nested or one form in a source is so again, and names come from the nodes, without the
+// path that all of them share. Parameters are in the order in which they are used.
 // RUN: mapsto import %s | FileCheck %s --match-full-lines --strict-whitespace
 // RUN: mapsto import %s -o %t.mto
 // RUN: mapsto fmt --check %t.mto
 // RUN: mapsto inspect %t.mto --phase graph | FileCheck %s --check-prefix=AGAIN
 
 //      CHECK:model Printed {
-// CHECK-NEXT:  param fc_weight: f32[4, 6] = "fc.weight"
+// CHECK-NEXT:  param fc_weight: f32[4, 6] = "model.fc.weight"
 // CHECK-NEXT:  param fc_Add_weight: f32[4] = "onnx::Add_7"
 //      CHECK:    /// `input.1`
 // CHECK-NEXT:    input_1: f32[B, T, 6],
@@ -34,11 +35,11 @@ module attributes {mapsto.model = "printed"} {
           tensor<2x2xf16> {mapsto.name = "table"},
           tensor<?xf32, #mapsto.dims<"B">> {mapsto.name = "numbers"},
           tensor<?xf32, #mapsto.dims<"B">> {mapsto.name = "again"}) {
-    %w = mapsto.weight "fc.weight" : tensor<4x6xf32>
     %b = mapsto.weight "onnx::Add_7" : tensor<4xf32>
-    %product = mapsto.matmul %x, %w {transposed} : (tensor<?x?x6xf32, #bt6>, tensor<4x6xf32>) -> tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">> loc("/fc/MatMul")
+    %w = mapsto.weight "model.fc.weight" : tensor<4x6xf32>
+    %product = mapsto.matmul %x, %w {transposed} : (tensor<?x?x6xf32, #bt6>, tensor<4x6xf32>) -> tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">> loc("/model/fc/MatMul")
     %bias = mapsto.broadcast %b : tensor<4xf32> to tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">>
-    %sum = mapsto.add %product, %bias : tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">> loc("/fc/Add")
+    %sum = mapsto.add %product, %bias : tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">> loc("/model/fc/Add")
     %part = mapsto.slice %sum {starts = #mapsto.dims<"0", "0", "0">, sizes = #mapsto.dims<"B", "T - 1", "4">, steps = array<i64: 1, 1, 1>} : (tensor<?x?x4xf32, #mapsto.dims<"B", "T", "4">>) -> tensor<?x?x4xf32, #mapsto.dims<"B", "T - 1", "4">>
     %c0 = mapsto.constant dense<0.0> : tensor<f32>
     %zeros = mapsto.broadcast %c0 : tensor<f32> to tensor<?x?x4xf32, #mapsto.dims<"B", "T - 1", "4">>
@@ -50,7 +51,7 @@ module attributes {mapsto.model = "printed"} {
     %end = mapsto.slice %x {starts = #mapsto.dims<"0", "T - 1", "0">, sizes = #mapsto.dims<"B", "1", "6">, steps = array<i64: 1, 1, 1>} : (tensor<?x?x6xf32, #bt6>) -> tensor<?x1x6xf32, #mapsto.dims<"B", "1", "6">>
     %last = mapsto.reshape %end : tensor<?x1x6xf32, #mapsto.dims<"B", "1", "6">> to tensor<?x6xf32, #mapsto.dims<"B", "6">>
 
-    %all = mapsto.reduce sum %x {axes = array<i64: 1>} : (tensor<?x?x6xf32, #bt6>) -> tensor<?x6xf32, #mapsto.dims<"B", "6">>
+    %all = mapsto.reduce sum %x {axes = array<i64: 1>} : (tensor<?x?x6xf32, #bt6>) -> tensor<?x6xf32, #mapsto.dims<"B", "6">> loc("/model/pool/ReduceMean")
     %kept = mapsto.reshape %all : tensor<?x6xf32, #mapsto.dims<"B", "6">> to tensor<?x1x6xf32, #mapsto.dims<"B", "1", "6">>
     %steps = mapsto.size "T" : tensor<i64>
     %count = mapsto.cast %steps : tensor<i64> to tensor<f32>
