@@ -148,6 +148,8 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       text += (text.empty() ? "int(" : ", int(") + expression(value).text + ")";
     return {typeName(type) + "(" + name.str() + "(" + text + "))"};
   };
+  if (std::optional<StringRef> name = functionOfDouble(op))
+    return helper(*name, op);
   return TypeSwitch<Operation *, GlslExpression>(op)
       .Case([&](arith::ConstantOp c) { return constant(c.getValue()); })
       .Case<arith::AddFOp, arith::AddIOp>(
@@ -238,7 +240,11 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case<math::ExpOp>([&](auto) { return call("exp", op); })
       .Case<math::Exp2Op>([&](auto) { return call("exp2", op); })
       .Case<math::SqrtOp>([&](auto) { return call("sqrt", op); })
-      .Case<math::RsqrtOp>([&](auto) { return call("inversesqrt", op); })
+      .Case<math::RsqrtOp>([&](auto) -> GlslExpression {
+        if (!op->getResult(0).getType().isF64())
+          return call("inversesqrt", op);
+        return {"1.0lf / " + call("sqrt", op).text, Binding::Multiplicative};
+      })
       .Case<math::SinOp>([&](auto) { return helper("sine", op); })
       .Case<math::CosOp>([&](auto) { return helper("cosine", op); })
       .Case<math::PowFOp>([&](auto) { return helper("power", op); })

@@ -192,10 +192,12 @@ float power(float x, float y) {
 };
 
 const GlslFunction &glslFunction(llvm::StringRef name) {
-  auto found = llvm::find_if(
-      kFunctions, [&](const GlslFunction &f) { return f.name == name; });
-  assert(found != std::end(kFunctions) && "no such function");
-  return *found;
+  for (llvm::ArrayRef<GlslFunction> functions :
+       {llvm::ArrayRef(kFunctions), glslDoubles()})
+    for (const GlslFunction &f : functions)
+      if (f.name == name)
+        return f;
+  llvm_unreachable("no such function");
 }
 
 bool isReservedInGlsl(llvm::StringRef word) {
@@ -324,10 +326,11 @@ bool isReservedInGlsl(llvm::StringRef word) {
                                           "intBitsToFloat",
                                           "floatBitsToInt",
                                           "uintBitsToFloat"};
+  std::string function = (" " + word + "(").str();
+  auto has = [&](const GlslFunction &f) { return f.text.contains(function); };
   return words.contains(word) || word.starts_with("gl_") ||
-         word.contains("__") ||
-         llvm::any_of(kFunctions,
-                      [&](const GlslFunction &f) { return f.name == word; });
+         word.contains("__") || llvm::any_of(kFunctions, has) ||
+         llvm::any_of(glslDoubles(), has);
 }
 
 } // namespace mapsto

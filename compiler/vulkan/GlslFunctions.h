@@ -3,7 +3,7 @@
 #ifndef MAPSTO_COMPILER_VULKAN_GLSLFUNCTIONS_H
 #define MAPSTO_COMPILER_VULKAN_GLSLFUNCTIONS_H
 
-#include "mlir/Support/LLVM.h"
+#include "mlir/IR/Operation.h"
 
 namespace mapsto {
 
@@ -14,6 +14,12 @@ struct GlslFunction {
   llvm::StringLiteral needs; ///< another one that it calls, or ""
   llvm::StringLiteral text;  ///< T stands for the type of its operands
 };
+
+/// Those of f64.
+llvm::ArrayRef<GlslFunction> glslDoubles();
+
+/// The function of f64 that an op is, if GLSL has none for it.
+std::optional<llvm::StringRef> functionOfDouble(mlir::Operation *op);
 
 /// The function of this name, which must exist.
 const GlslFunction &glslFunction(llvm::StringRef name);

@@ -11,7 +11,8 @@
 //
 // The device's own exp stays in a softmax, which only asks for numbers below 0
 // next to a sum of at least 1. sin, cos and pow, whose formulas need f64 on the
-// CPU, stay for the printer, which has them in whole numbers and pairs of f32.
+// CPU, stay for the printer, which has them in whole numbers and pairs of f32,
+// and every function of f64.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,35 +54,15 @@ std::optional<Outlined> formulaOf(Operation *op) {
       .Default([](Operation *) { return std::nullopt; });
 }
 
-/// GLSL has no such function of double.
-bool isMissingInGlsl(Operation *op) {
-  if (op->getNumResults() != 1 || !op->getResult(0).getType().isF64())
-    return false;
-  return isa<arith::RemFOp>(op) ||
-         (isa<math::MathDialect>(op->getDialect()) &&
-          !isa<math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp,
-               math::RoundEvenOp, math::TruncOp, math::FmaOp>(op));
-}
-
 struct OutlineMath : impl::OutlineMathBase<OutlineMath> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SmallVector<Operation *> found;
-    bool missing = false;
     module.walk([&](Operation *op) {
-      if (isMissingInGlsl(op)) {
-        missing = true;
-        op->emitError() << op->getName().stripDialect()
-                        << " of f64 is not in GLSL: compute it in f32, or "
-                           "compile the model with --target cpu";
-      } else if (op->getNumResults() == 1 &&
-                 op->getResult(0).getType().isF32() && formulaOf(op) &&
-                 !op->hasAttr(kOfSoftmaxAttr)) {
+      if (op->getNumResults() == 1 && op->getResult(0).getType().isF32() &&
+          formulaOf(op) && !op->hasAttr(kOfSoftmaxAttr))
         found.push_back(op);
-      }
     });
-    if (missing)
-      return signalPassFailure();
     for (Operation *op : found) {
       OpBuilder b(op);
       auto call = func::CallOp::create(b, op->getLoc(), functionFor(op),

@@ -13,6 +13,7 @@ list(APPEND compiler_sources
   vulkan/EmitMatmul.cpp
   vulkan/EmitScan.cpp
   vulkan/GlslComparisons.cpp
+  vulkan/GlslDoubles.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslFunctions.cpp
   vulkan/GlslMatrices.cpp

@@ -41,6 +41,8 @@ def table(names, lists):
 
 
 def reasons(title, known):
+    if not known:
+        return [f"\n### Not passed: {title}\n", "None."]
     lines = [f"\n### Not passed: {title}\n", "| cases | why | such as |", "|---|---|---|"]
     for reason, names in by_reason(known):
         lines.append(f"| {len(names)} | {reason.replace('|', '/')} | `{names[0]}` |")

@@ -15,7 +15,7 @@ With its weights stored in fewer bits where a line says so:
 
 A line says of what shaders cannot do; the compiler has to say it then:
 
-    // Not on Vulkan: of f64 is not in GLSL
+    // Not on Vulkan: inside a recurrence has no Vulkan shader yet
 """
 import os
 import platform
