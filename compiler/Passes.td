@@ -48,6 +48,10 @@ def HoistFromAttention : Pass<"mapsto-hoist-from-attention", "::mlir::ModuleOp">
 // optimized -> kernels
 //===----------------------------------------------------------------------===//
 
+def ExpandConvolutions : Pass<"mapsto-expand-convolutions", "::mlir::ModuleOp"> {
+  let summary = "Write convolutions as products of their windows with the weight";
+}
+
 def ExpandSoftmax : Pass<"mapsto-expand-softmax", "::mlir::ModuleOp"> {
   let summary = "Write softmax as the reductions and pointwise steps that a row kernel fuses";
 }

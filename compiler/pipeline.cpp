@@ -63,6 +63,7 @@ void mapsto::addOptimizePasses(OpPassManager &pm) {
 }
 
 void mapsto::addKernelPasses(OpPassManager &pm, const Target &target) {
+  pm.addPass(createExpandConvolutions());
   pm.addPass(createExpandSoftmax());
   pm.addPass(createWidenWeights());
   // Two registers of f32 wide: six rows of them are a matmul's register tile.

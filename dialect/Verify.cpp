@@ -113,11 +113,13 @@ LogicalResult WeightOp::verify() {
   }
   int64_t panel = *getPanel();
   std::optional<ArrayRef<int64_t>> source = getSourceShape();
-  if (panel < 1 || !source || source->size() != 2)
+  if (panel < 1 || !source || source->size() < 2)
     return emitOpError("packing needs a 'panel' of at least 1 and the "
                        "'source_shape' of a matrix");
-  int64_t depth = (*source)[getTransposed() ? 1 : 0];
-  int64_t columns = (*source)[getTransposed() ? 0 : 1];
+  int64_t depth = source->front(),
+          columns = llvm::product_of(source->drop_front());
+  if (getTransposed())
+    std::swap(depth, columns);
   int64_t panels = columns / panel + (columns % panel != 0);
   if (type.getShape() != ArrayRef<int64_t>{panels, depth, panel})
     return emitOpError() << "packed, a matrix of " << depth << " by " << columns

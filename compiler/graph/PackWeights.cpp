@@ -13,7 +13,8 @@
 //   %y = mapsto.packed_matmul %x, %p {columns = 40}
 //
 // A parameter used by several matmuls is packed once. One that is cast to f32
-// is packed as it is stored: the kernel widens what it reads. Matmuls in the
+// is packed as it is stored: the kernel widens what it reads. One of more axes
+// is read as a matrix of its first axis by the others. Matmuls in the
 // regions of an attention are left alone: its kernel reads one key's row at a
 // time.
 //
@@ -34,10 +35,13 @@ namespace {
 /// A packed parameter: name, first row, transposed, type before, storage.
 using PackedKey = std::tuple<Attribute, int64_t, unsigned, Type, Attribute>;
 
-/// The parameter that a matmul reads on the right, through the cast that widens
-/// it, if any.
+/// The parameter that a matmul reads on the right, through the reshape that
+/// makes it a matrix and the cast that widens it, if any.
 WeightOp weightOf(MatmulOp op) {
   Value rhs = op.getRhs();
+  Dims matrix = dimsOf(rhs);
+  if (auto reshape = rhs.getDefiningOp<ReshapeOp>())
+    rhs = reshape.getX();
   if (auto cast = rhs.getDefiningOp<CastOp>()) {
     Type from = elementTypeOf(cast.getX());
     bool widens = from.isF16() || from.isBF16() || from.isInteger(8);
@@ -45,8 +49,9 @@ WeightOp weightOf(MatmulOp op) {
       rhs = cast.getX();
   }
   auto weight = rhs.getDefiningOp<WeightOp>();
-  bool isMatrix = weight && !weight.getPanel() &&
-                  weight.getType().getRank() == 2 &&
+  bool isMatrix = weight && !weight.getPanel() && matrix.size() == 2 &&
+                  weight.getType().getRank() >= 2 &&
+                  matrix[0] == dimsOf(weight.getType())[0] &&
                   isa<FloatType>(elementTypeOf(op.getRhs()));
   return isMatrix ? weight : WeightOp();
 }
@@ -74,7 +79,7 @@ struct PackWeights : public impl::PackWeightsBase<PackWeights> {
       Value &panels = packed[key];
       if (!panels)
         panels = pack(top, weight, op.getTransposed());
-      int64_t columns = weight.getType().getDimSize(op.getTransposed() ? 0 : 1);
+      int64_t columns = *dimsOf(op.getResult()).back().constant();
       OpBuilder builder(op);
       Value result =
           PackedMatmulOp::create(builder, op.getLoc(), op.getLhs(), panels,
@@ -91,8 +96,10 @@ struct PackWeights : public impl::PackWeightsBase<PackWeights> {
 
   Value pack(OpBuilder &builder, WeightOp weight, bool transposed) {
     RankedTensorType type = weight.getType();
-    int64_t rows = type.getDimSize(transposed ? 1 : 0);
-    int64_t columns = type.getDimSize(transposed ? 0 : 1);
+    int64_t rows = type.getDimSize(0);
+    int64_t columns = llvm::product_of(type.getShape().drop_front());
+    if (transposed)
+      std::swap(rows, columns);
     int64_t panels = (columns + panel - 1) / panel;
     auto packedType =
         RankedTensorType::get({panels, rows, panel}, type.getElementType());

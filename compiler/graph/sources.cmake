@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   graph/AttentionOperands.cpp
   graph/AttentionRaising.cpp
   graph/Batching.cpp
+  graph/ExpandConvolutions.cpp
   graph/ExpandRecurrences.cpp
   graph/ExpandSoftmax.cpp
   graph/FormKernels.cpp

@@ -180,7 +180,9 @@ WeightTable::WeightTable(ModuleOp module) {
       entry.stored = weight.getStoredAttr();
       entry.scales = weight.getScales();
       if (entry.panel)
-        entry.matrix = weight.getSourceShape()->vec();
+        entry.matrix = {
+            weight.getSourceShape()->front(),
+            llvm::product_of(weight.getSourceShape()->drop_front())};
     } else if (auto constant = dyn_cast<ConstantOp>(op)) {
       entry.value = dyn_cast<DenseElementsAttr>(constant.getValue());
       if (!entry.value)

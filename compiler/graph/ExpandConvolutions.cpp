@@ -1,0 +1,112 @@
+//===- ExpandConvolutions.cpp - Convolutions as products of matrices ------===//
+//
+// A place's window, all its channels and taps, is a row, and the weight
+// [O, C / groups, k] a matrix with a row for each channel that comes out:
+//
+//   %y = mapsto.conv1d %x, %w {stride = 2, ...} : [B, C, T] to [B, O, P]
+// becomes
+//   %i = 2 * iota over the P places + iota over the k taps
+//   %t = mapsto.take (pad %x), %i {axis = 2}               [B, C, P, k]
+//   %r = reshape (transpose %t)                            [B P, C k]
+//   %m = mapsto.matmul %r, (reshape %w) {transposed}       [B P, O]
+//   %y = transpose (reshape %m)
+//
+// Groups are a batch of such products. Those of few channels, depthwise ones
+// first of all, stay sums: their matrices would be too narrow for a register.
+//
+// (Chellapilla, Puri and Simard, "High Performance Convolutional Neural
+// Networks for Document Processing", 2006.)
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Passes.h"
+#include "compiler/graph/Build.h"
+
+namespace mapsto {
+
+#define GEN_PASS_DEF_EXPANDCONVOLUTIONS
+#include "compiler/Passes.h.inc"
+
+using namespace mlir;
+
+namespace {
+
+/// A group's matrix is not narrower, in either direction.
+constexpr int64_t kLeastColumns = 8, kLeastDepth = 3;
+
+struct Convolution {
+  GraphBuilder &b;
+  Conv1dOp op;
+  Dims x = dimsOf(op.getX()), weight = dimsOf(op.getWeight());
+  Dim batch = x[0], places = dimsOf(op.getResult())[2];
+  Dim groups = op.getGroups(), taps = weight[2];
+  Dim columns = Dim::floorDiv(weight[0], groups), depth = weight[1] * taps;
+
+  bool isWideEnough() const {
+    return columns.constant().value_or(0) >= kLeastColumns &&
+           depth.constant().value_or(0) >= kLeastDepth;
+  }
+
+  Value padded() {
+    if (!op.getPadLow() && !op.getPadHigh())
+      return op.getX();
+    auto around = [&](int64_t size) {
+      return DimsAttr::get(op.getContext(), {Dim(0), Dim(0), Dim(size)});
+    };
+    Value zero = b.splat(0, {}, elementTypeOf(op.getX()));
+    return b.create<PadOp>(op.getX(), zero, around(op.getPadLow()),
+                           around(op.getPadHigh()));
+  }
+
+  /// [B, C, P, k]
+  Value windows() {
+    Type type = b.builder.getI64Type();
+    Dims dims{places, taps};
+    auto counted = [&](int64_t axis, int64_t step) {
+      Value i = b.create<IotaOp>(tensorOf(dims, type), axis);
+      return b.mul(i, b.splat(step, dims, type));
+    };
+    Value at = b.add(counted(0, op.getStride()), counted(1, op.getDilation()));
+    return b.create<TakeOp>(padded(), at, 2);
+  }
+
+  Value transposed(Value v, ArrayRef<int64_t> order) {
+    return mapsto::transpose(b.builder, b.loc, v, order);
+  }
+
+  Value write() {
+    Value rows = b.reshape(windows(), {batch, groups, weight[1], places, taps});
+    rows = transposed(rows, {1, 0, 3, 2, 4});
+    bool one = groups == Dim(1);
+    Dims rowDims{batch * places, depth}, matrix{columns, depth};
+    if (!one) {
+      rowDims.insert(rowDims.begin(), groups);
+      matrix.insert(matrix.begin(), groups);
+    }
+    Value product = b.matmul(b.reshape(rows, rowDims),
+                             b.reshape(op.getWeight(), matrix), true);
+    if (one)
+      return transposed(b.reshape(product, {batch, places, columns}),
+                        {0, 2, 1});
+    product = b.reshape(product, {groups, batch, places, columns});
+    return b.reshape(transposed(product, {1, 0, 3, 2}), dimsOf(op.getResult()));
+  }
+};
+
+struct ExpandConvolutions
+    : public impl::ExpandConvolutionsBase<ExpandConvolutions> {
+  void runOnOperation() override {
+    getOperation().walk([](Conv1dOp op) {
+      OpBuilder builder(op);
+      GraphBuilder b(builder, op.getLoc());
+      Convolution convolution{b, op};
+      if (!convolution.isWideEnough())
+        return;
+      op.replaceAllUsesWith(convolution.write());
+      op.erase();
+    });
+  }
+};
+
+} // namespace
+} // namespace mapsto
