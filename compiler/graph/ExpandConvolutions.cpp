@@ -33,6 +33,7 @@ namespace {
 
 /// A group's matrix is not narrower, in either direction.
 constexpr int64_t kLeastColumns = 8, kLeastDepth = 3;
+constexpr int64_t kFewPlaces = 32, kMostCopies = 16;
 
 struct Convolution {
   GraphBuilder &b;
@@ -58,24 +59,62 @@ struct Convolution {
                            around(op.getPadHigh()));
   }
 
-  /// [B, C, P, k]
-  Value windows() {
+  /// x's elements that meet tap k at place p: [B, C, P, k], or [B, C, k, P].
+  Value windows(bool tapsLast) {
     Type type = b.builder.getI64Type();
-    Dims dims{places, taps};
+    Dims dims = tapsLast ? Dims{places, taps} : Dims{taps, places};
     auto counted = [&](int64_t axis, int64_t step) {
       Value i = b.create<IotaOp>(tensorOf(dims, type), axis);
       return b.mul(i, b.splat(step, dims, type));
     };
-    Value at = b.add(counted(0, op.getStride()), counted(1, op.getDilation()));
+    Value at = b.add(counted(tapsLast ? 0 : 1, op.getStride()),
+                     counted(tapsLast ? 1 : 0, op.getDilation()));
     return b.create<TakeOp>(padded(), at, 2);
+  }
+
+  /// The same, [B, C, k, P], a copy for each tap.
+  Value shifted() {
+    SmallVector<Value> parts;
+    Value x = padded();
+    for (int64_t k = 0; k < *taps.constant(); ++k)
+      parts.push_back(
+          b.reshape(b.slice(x, 2, Dim(k * op.getDilation()), places),
+                    {batch, this->x[1], 1, places}));
+    return parts.size() == 1 ? parts[0] : b.create<ConcatOp>(parts, 2);
   }
 
   Value transposed(Value v, ArrayRef<int64_t> order) {
     return mapsto::transpose(b.builder, b.loc, v, order);
   }
 
-  Value write() {
-    Value rows = b.reshape(windows(), {batch, groups, weight[1], places, taps});
+  /// Places that follow each other in x, and many of them: they are the
+  /// columns, as they lie.
+  Value placesAsColumns() {
+    Value rhs = op.getStride() == 1 && *taps.constant() <= kMostCopies
+                    ? shifted()
+                    : windows(/*tapsLast=*/false);
+    Dims batches;
+    if (batch != Dim(1))
+      batches.push_back(batch);
+    if (groups != Dim(1))
+      batches.push_back(groups);
+    auto with = [&](Dims dims, const Dim &rows, const Dim &columns) {
+      dims.append({rows, columns});
+      return dims;
+    };
+    Value lhs = op.getWeight();
+    lhs = groups == Dim(1) ? b.reshape(lhs, {columns, depth})
+                           : b.reshape(lhs, {groups, columns, depth});
+    lhs = b.broadcast(lhs, with(batches, columns, depth));
+    Value product =
+        b.matmul(lhs, b.reshape(rhs, with(batches, depth, places)), false);
+    return b.reshape(product, dimsOf(op.getResult()));
+  }
+
+  /// Few places: the channels that come out are the columns.
+  Value channelsAsColumns() {
+    Value rows = b.reshape(windows(/*tapsLast=*/true),
+                           {batch, groups, weight[1], places, taps});
     rows = transposed(rows, {1, 0, 3, 2, 4});
     bool one = groups == Dim(1);
     Dims rowDims{batch * places, depth}, matrix{columns, depth};
@@ -90,6 +129,11 @@ struct Convolution {
                         {0, 2, 1});
     product = b.reshape(product, {groups, batch, places, columns});
     return b.reshape(transposed(product, {1, 0, 3, 2}), dimsOf(op.getResult()));
+  }
+
+  Value write() {
+    bool few = places.constant().value_or(kFewPlaces) < kFewPlaces;
+    return few || op.getStride() != 1 ? channelsAsColumns() : placesAsColumns();
   }
 };
 
