@@ -32,6 +32,10 @@ def RaiseAttention : Pass<"mapsto-raise-attention", "::mlir::ModuleOp"> {
   let summary = "Find attention that was taken apart into products, a mask and a softmax";
 }
 
+def RaiseRecurrences : Pass<"mapsto-raise-recurrences", "::mlir::ModuleOp"> {
+  let summary = "Find recurrences whose steps were written one after the other";
+}
+
 def ExpandRecurrences : Pass<"mapsto-expand-recurrences", "::mlir::ModuleOp"> {
   let summary = "Write rnn, lstm and gru as one matmul for the whole sequence's input projection and a scan";
 }

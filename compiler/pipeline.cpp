@@ -52,6 +52,7 @@ void mapsto::addOptimizePasses(OpPassManager &pm) {
   // What an exporter took apart.
   pm.addPass(createRaiseSoftmax());
   pm.addPass(createRaiseAttention());
+  pm.addPass(createRaiseRecurrences());
   pm.addPass(createCanonicalizerPass());
   // From the inside out: an attention's projections of its keys leave the
   // score, and then, in a decoder, the time loop around it.

@@ -20,10 +20,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/KernelAttributes.h"
 #include "compiler/Passes.h"
 #include "compiler/graph/AttentionCandidate.h"
-#include "dialect/SourcePlace.h"
+#include "compiler/graph/Remarks.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -62,12 +61,7 @@ bool reachesProduct(Operation *op, bool upwards) {
   return false;
 }
 
-std::string nameOf(Operation *op) {
-  std::string name = placeOf(op->getLoc());
-  if (auto named = op->getLoc()->findInstanceOf<NameLoc>())
-    name = named.getName().str() + (name.empty() ? "" : " at " + name);
-  return name.empty() ? "a softmax" : name;
-}
+constexpr llvm::StringLiteral kUnnamed = "a softmax";
 
 struct RaiseAttention : public impl::RaiseAttentionBase<RaiseAttention> {
   void runOnOperation() override {
@@ -93,7 +87,7 @@ struct RaiseAttention : public impl::RaiseAttentionBase<RaiseAttention> {
         kept[softmax] = *why;
         continue;
       }
-      raised.push_back(nameOf(softmax));
+      raised.push_back(nameOf(softmax, kUnnamed));
       kept.erase(softmax);
       candidate.raise();
     }
@@ -106,13 +100,9 @@ struct RaiseAttention : public impl::RaiseAttentionBase<RaiseAttention> {
     for (const std::string &name : raised)
       remarks.push_back(name + " is one attention");
     for (const auto &[softmax, why] : kept)
-      remarks.push_back(nameOf(softmax) +
+      remarks.push_back(nameOf(softmax, kUnnamed) +
                         " looks like attention and stays apart: " + why);
-    if (remarks.empty())
-      return;
-    SmallVector<StringRef> texts(remarks.begin(), remarks.end());
-    getOperation()->setAttr(kRemarksAttr,
-                            Builder(&getContext()).getStrArrayAttr(texts));
+    addRemarks(getOperation(), remarks);
   }
 };
 

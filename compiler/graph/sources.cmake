@@ -19,6 +19,12 @@ list(APPEND compiler_sources
   graph/PlaceSideBySide.cpp
   graph/QuantizeWeights.cpp
   graph/RaiseAttention.cpp
+  graph/RaiseRecurrences.cpp
   graph/RaiseSoftmax.cpp
+  graph/Readouts.cpp
+  graph/Remarks.cpp
+  graph/Rerolling.cpp
+  graph/StepSlices.cpp
+  graph/Unrolled.cpp
   graph/WidenWeights.cpp
 )

@@ -36,6 +36,21 @@ mlir::Value fromStart(Node &n, mlir::Value index, const Dim &extent) {
 // Gather
 //===----------------------------------------------------------------------===//
 
+/// Where a single index that is known points to along an axis, counted from
+/// its front: nothing if that is out of range, which is an error of the run.
+std::optional<Dim> onePlace(const Known *indices, const Dim &extent) {
+  if (!indices || !indices->assumes.empty() || indices->elements.size() != 1)
+    return std::nullopt;
+  std::optional<int64_t> index = indices->elements[0].constant();
+  if (!index)
+    return std::nullopt;
+  Dim place = *index < 0 ? extent + Dim(*index) : Dim(*index);
+  std::optional<int64_t> number = place.constant(), size = extent.constant();
+  if ((number && *number < 0) || (size && number && *number >= *size))
+    return std::nullopt;
+  return place;
+}
+
 LogicalResult gather(Node &n) {
   Dims dims = n.dims(0), at = n.dims(1);
   FailureOr<int64_t> axis = n.axis(n.attr("axis", 0), int64_t(dims.size()));
@@ -68,6 +83,11 @@ LogicalResult gather(Node &n) {
       assume(*folded, *indices);
   }
   return n.resultOr(std::move(folded), n.type(0), [&] {
+    // What is at a known place is a view.
+    if (std::optional<Dim> place = onePlace(indices, dims[split])) {
+      mlir::Value one = slice(n.b, n.loc, n.in(0), *axis, *place, Dim(1));
+      return FailureOr<mlir::Value>(reshape(n.b, n.loc, one, to));
+    }
     return FailureOr<mlir::Value>(
         TakeOp::create(n.b, n.loc, n.in(0), n.in(1), *axis).getResult());
   });
