@@ -2,6 +2,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/kernel/KernelEmitter.h"
+#include "dialect/Builders.h"
 
 using namespace mlir;
 
@@ -109,6 +110,16 @@ Value mod(Operands &o) {
       b, arith::XOrIOp::create(b, rNegative, yNegative), nonzero);
   return arith::SelectOp::create(b, differ, arith::AddFOp::create(b, r, o.y()),
                                  r);
+}
+
+/// Squares and cubes are products, the cube within 1 ulp.
+Value floatPower(Operands &o, Value exponent) {
+  auto &b = o.e.b;
+  std::optional<double> uniform = uniformValue(exponent);
+  if (uniform != 2.0 && uniform != 3.0)
+    return math::PowFOp::create(b, o.x(), o.y());
+  Value square = arith::MulFOp::create(b, o.x(), o.x());
+  return uniform == 2.0 ? square : arith::MulFOp::create(b, square, o.x());
 }
 
 /// By squaring; a negative power of a whole number is truncated to a whole one,
@@ -237,10 +248,8 @@ Value emitPointwise(KernelEmitter &e, Operation *op, ArrayRef<Value> operands) {
               o.v[1] = safeDivisor(o, op->getLoc(), isMinusOne);
             return mod(o);
           })
-          .Case([&](PowOp) -> Value {
-            if (o.isFloat)
-              return math::PowFOp::create(b, o.x(), o.y());
-            return integerPower(o);
+          .Case([&](PowOp pow) {
+            return o.isFloat ? floatPower(o, pow.getRhs()) : integerPower(o);
           })
           .Case([&](MinOp) { return e.combine(ReduceKind::min, o.x(), o.y()); })
           .Case([&](MaxOp) { return e.combine(ReduceKind::max, o.x(), o.y()); })

@@ -268,8 +268,8 @@ LogicalResult resize(Node &n) {
   auto isOneOf = [&](const std::string &value,
                      std::initializer_list<StringRef> known) {
     return llvm::is_contained(known, value) ||
-           (n.fail("`" + value + "` is no way to resize that is supported"),
-            false);
+           succeeded(
+               n.fail("`" + value + "` is no way to resize that is supported"));
   };
   if (!isOneOf(s.mode, {"nearest", "linear", "cubic"}) ||
       !isOneOf(s.nearest,
