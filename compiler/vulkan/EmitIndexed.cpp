@@ -107,13 +107,19 @@ static ReduceKind combinationOf(ScatterKind kind) {
   llvm_unreachable("nothing is combined");
 }
 
+/// Who shares the items, and whether the result is a copy of the operand yet.
+struct Walk {
+  void (*each)(KernelEmitter &e, const Dim &count, function_ref<void(Index)>);
+  bool isCopied;
+};
+
 static void emitScatter(KernelEmitter &e, const Group &group, ScatterOp op,
-                        const Buffer &result) {
+                        const Buffer &result, const Walk &walk) {
   int64_t axis = op.getAxis();
   Dims dims = dimsOf(op.getIndices());
-  eachOfDispatch(e, itemsOfIndexed(group), [&](Index item) {
+  walk.each(e, numElements(columnsOf(group)), [&](Index item) {
     Indices column = e.delinearize(item, columnsOf(group));
-    if (!startsFrom(group))
+    if (!walk.isCopied)
       copyColumn(e, group, column, result);
     whereInside(e, group, column, dims, [&] {
       e.loop(e.idx(0), e.dim(dims[axis]), 1, [&](Value j) {
@@ -138,7 +144,7 @@ static void emitScatter(KernelEmitter &e, const Group &group, ScatterOp op,
 }
 
 static void emitUpdate(KernelEmitter &e, const Group &group, UpdateOp op,
-                       const Buffer &result) {
+                       const Buffer &result, const Walk &walk) {
   int64_t axis = op.getAxis();
   Dims dims = dimsOf(op.getValues());
   // The last position that `values` can start at, plus one.
@@ -149,11 +155,10 @@ static void emitUpdate(KernelEmitter &e, const Group &group, UpdateOp op,
     to[axis] = e.addIndex(to[axis], start);
     e.store(e.element(op.getValues(), at), result, to);
   };
-  if (startsFrom(group))
-    return eachOfDispatch(e, itemsOfIndexed(group), [&](Index item) {
-      write(e.delinearize(item, dims));
-    });
-  eachOfDispatch(e, itemsOfIndexed(group), [&](Index item) {
+  if (walk.isCopied)
+    return walk.each(e, numElements(dims),
+                     [&](Index item) { write(e.delinearize(item, dims)); });
+  walk.each(e, numElements(columnsOf(group)), [&](Index item) {
     Indices column = e.delinearize(item, columnsOf(group));
     copyColumn(e, group, column, result);
     whereInside(e, group, column, dims, [&] {
@@ -166,10 +171,23 @@ static void emitUpdate(KernelEmitter &e, const Group &group, UpdateOp op,
   });
 }
 
-void emitIndexed(KernelEmitter &e, const Group &group, const Buffer &result) {
+static void emitIndexed(KernelEmitter &e, const Group &group,
+                        const Buffer &result, const Walk &walk) {
   if (auto scatter = dyn_cast<ScatterOp>(group.anchor))
-    return emitScatter(e, group, scatter, result);
-  emitUpdate(e, group, cast<UpdateOp>(group.anchor), result);
+    return emitScatter(e, group, scatter, result, walk);
+  emitUpdate(e, group, cast<UpdateOp>(group.anchor), result, walk);
+}
+
+void emitIndexed(KernelEmitter &e, const Group &group, const Buffer &result) {
+  emitIndexed(e, group, result,
+              {eachOfDispatch, startsFrom(group).has_value()});
+}
+
+void emitIndexedInWorkgroup(KernelEmitter &e, const Group &group,
+                            const Buffer &result) {
+  auto each = [](KernelEmitter &e, const Dim &count,
+                 function_ref<void(Index)> body) { e.laneLoop(count, body); };
+  emitIndexed(e, group, result, {each, false});
 }
 
 } // namespace mapsto

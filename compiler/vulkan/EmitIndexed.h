@@ -21,6 +21,9 @@ std::optional<unsigned> startsFrom(const Group &group);
 /// Items of which no two write to one element.
 Dim itemsOfIndexed(const Group &group);
 void emitIndexed(KernelEmitter &e, const Group &group, const Buffer &result);
+/// The same by one workgroup, the copy too.
+void emitIndexedInWorkgroup(KernelEmitter &e, const Group &group,
+                            const Buffer &result);
 
 } // namespace mapsto
 

@@ -16,6 +16,8 @@
 #include "compiler/vulkan/EmitScan.h"
 
 #include "compiler/KernelAttributes.h"
+#include "compiler/vulkan/BodyAttention.h"
+#include "compiler/vulkan/EmitIndexed.h"
 #include "compiler/vulkan/ScanPlan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -263,6 +265,10 @@ private:
     if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
       return e.loop(e.idx(0), e.dim(itemsOfScan(scan, e.machine)), 1,
                     [&](Value item) { emitScanItem(e, scan, results, item); });
+    if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
+      return emitBodyAttention(e, attention, results);
+    if (isIndexedShader(group))
+      return emitIndexedInWorkgroup(e, group, results[0]);
     if (group.kind == KernelKind::row)
       return emitLoops(e, group, results, e.idx(0), e.dim(gridOfLoops(group)));
     emitGroup(e, group, results, e.idx(0), e.dim(gridOf(group, e.machine)));

@@ -111,27 +111,10 @@ void emitPerWorkgroup(KernelEmitter &e, const Group &group,
   });
 }
 
-/// Says at each op of the kernel that has no form in a shader that it has none.
-bool canLower(KernelOp kernel) {
-  bool can = true;
-  kernel.walk([&](AttentionOp op) {
-    if (!op->getParentOfType<ScanOp>())
-      return;
-    op.emitError("attention inside a recurrence has no Vulkan shader yet");
-    can = false;
-  });
-  return can;
-}
-
 struct LowerToShaders : impl::LowerToShadersBase<LowerToShaders> {
   BufferNames bufferNames;
 
   void runOnOperation() override {
-    bool complete = true;
-    for (auto kernel : getOperation().getOps<KernelOp>())
-      complete &= canLower(kernel);
-    if (!complete)
-      return signalPassFailure();
     bufferNames = bufferNamesOf(getOperation());
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<KernelOp>())) {

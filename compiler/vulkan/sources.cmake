@@ -4,6 +4,7 @@ list(APPEND compiler_sources
   vulkan/AttentionScores.cpp
   vulkan/AttentionSplits.cpp
   vulkan/AttentionTilings.cpp
+  vulkan/BodyAttention.cpp
   vulkan/BufferNames.cpp
   vulkan/BuildShaders.cpp
   vulkan/CompileGlsl.cpp
