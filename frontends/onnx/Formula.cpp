@@ -91,6 +91,18 @@ bool hasOldBroadcast(Node &n) {
          n.hasAttribute("broadcast");
 }
 
+/// The common shape of two. Of sizes with symbols none is taken to be 1: they
+/// must be equal, and are one from then on.
+static FailureOr<Dims> broadcastEqual(Node &n, ArrayRef<Dim> a,
+                                      ArrayRef<Dim> b) {
+  for (size_t i = 1; i <= std::min(a.size(), b.size()); ++i) {
+    const Dim &x = a[a.size() - i], &y = b[b.size() - i];
+    if (x != Dim(1) && y != Dim(1))
+      (void)n.equal({x}, {y});
+  }
+  return broadcastDims(a, b);
+}
+
 FailureOr<SmallVector<mlir::Value>>
 broadcastInputs(Node &n, std::optional<int64_t> axis) {
   if (hasOldBroadcast(n) && n.hasAttribute("axis"))
@@ -108,14 +120,12 @@ broadcastInputs(Node &n, std::optional<int64_t> axis) {
   }
   FailureOr<Dims> dims = shapes[0];
   for (size_t i = 1; i < n.numInputs() && succeeded(dims); ++i)
-    dims = broadcastDims(*dims, shapes[i]);
+    dims = broadcastEqual(n, *dims, shapes[i]);
   if (failed(dims)) {
     std::string shapes = str(n.dims(0));
     for (size_t i = 1; i < n.numInputs(); ++i)
       shapes += (i + 1 == n.numInputs() ? " and " : ", ") + str(n.dims(i));
-    return n.fail("shapes " + shapes + " do not broadcast",
-                  "sizes of other names that are always equal: fix one with "
-                  "--dim NAME=SIZE");
+    return n.fail("shapes " + shapes + " do not broadcast");
   }
   SmallVector<mlir::Value> operands;
   for (size_t i = 0; i < n.numInputs(); ++i)

@@ -71,6 +71,16 @@ void Importer::summariseUnknown() {
 // Sizes
 //===----------------------------------------------------------------------===//
 
+/// A name as symbols have them: letters, digits and `_`.
+static std::string plainName(StringRef name) {
+  std::string plain;
+  for (char c : name)
+    plain += llvm::isAlnum(c) ? c : '_';
+  if (plain.empty() || llvm::isDigit(plain[0]))
+    plain = "d" + plain;
+  return plain;
+}
+
 Dim Importer::symbol(StringRef name) {
   auto number = [&](StringRef symbol) -> std::optional<Dim> {
     sizeNames.insert(symbol.str());
@@ -85,28 +95,16 @@ Dim Importer::symbol(StringRef name) {
     return *given;
   if (auto dim = Dim::parse(name); succeeded(dim))
     return dim->substitute(number);
-  std::string plain;
-  for (char c : name)
-    plain += llvm::isAlnum(c) ? c : '_';
-  if (plain.empty() || llvm::isDigit(plain[0]))
-    plain = "d" + plain;
+  std::string plain = plainName(name);
   if (auto given = number(plain))
     return *given;
   return Dim::symbol(plain);
 }
 
-void Importer::checkGivenSizes() {
-  for (const auto &[name, size] : options.dims)
-    if (!sizeNames.count(name))
-      fail("the model has no symbolic size `" + Twine(name) + "`",
-           sizeNames.empty() ? "all its sizes are numbers"
-                             : "it has " + llvm::join(sizeNames, ", "));
-}
-
 Dim Importer::freshSymbol(StringRef hint) {
-  std::string name = hint.str();
+  std::string plain = plainName(hint), name = plain;
   for (int i = 1; !symbols.insert(name).second; ++i)
-    name = (hint + "_" + Twine(i)).str();
+    name = plain + "_" + std::to_string(i);
   return symbol(name);
 }
 
@@ -306,59 +304,6 @@ void Importer::rely(const Known &known) {
 // Graphs
 //===----------------------------------------------------------------------===//
 
-static bool asData(const WeightTensor &tensor, int32_t type, TensorData &data) {
-  data = {TensorProto::DataType(type), tensor.shape, tensor.bytes};
-  return weightType(type) == tensor.dtype;
-}
-
-void Importer::declareInput(const ValueInfoProto &input) {
-  Value value;
-  value.name = input.name();
-  Value &entry = scope->values[input.name()] = Value{};
-  entry.poisoned = true;
-  entry.name = input.name();
-  if (!input.type().has_tensor_type())
-    return fail("input `" + Twine(input.name()) +
-                "` is a sequence, a map or an optional: only tensors are "
-                "supported");
-  const TypeProto::Tensor &type = input.type().tensor_type();
-  value.type = typeOf(b.getContext(), type.elem_type());
-  if (!value.type)
-    return fail("input `" + Twine(input.name()) + "`: elements of " +
-                nameOf(type.elem_type()) + " are not supported");
-  auto given = options.values.find(input.name());
-  if (given != options.values.end()) {
-    TensorData data;
-    if (!asData(given->second, type.elem_type(), data))
-      return fail("the value for input `" + Twine(input.name()) +
-                  "` is not of " + nameOf(type.elem_type()));
-    value.given = data;
-  }
-  if (!type.has_shape() && !value.given)
-    return fail("input `" + Twine(input.name()) + "` has no shape",
-                "export the model with shapes, whose sizes may be symbols");
-  Dims dims;
-  int axis = 0;
-  for (const TensorShapeProto::Dimension &dim : type.shape().dim()) {
-    if (dim.has_dim_value() && dim.dim_value() >= 0)
-      dims.push_back(Dim(dim.dim_value()));
-    else if (dim.has_dim_param() && !dim.dim_param().empty())
-      dims.push_back(symbol(dim.dim_param()));
-    else
-      dims.push_back(
-          freshSymbol(symbol(input.name() + "_" + std::to_string(axis)).str()));
-    ++axis;
-  }
-  if (!type.has_shape())
-    dims = asDims(value.given->shape);
-  BlockArgument argument = main.getBody().front().addArgument(
-      mapsto::tensorOf(dims, storedAs(value.type)),
-      NameLoc::get(b.getStringAttr(input.name())));
-  inputNames.push_back(input.name());
-  value.tensor = cast(b, argument.getLoc(), argument, carrierOf(value.type));
-  entry = std::move(value);
-}
-
 void Importer::importInitializers(const GraphProto &graph) {
   for (const TensorProto &tensor : graph.initializer()) {
     Value value;
@@ -391,12 +336,6 @@ LogicalResult Importer::readData(const NodeProto &node,
   value.data = std::move(data);
   value.name = node.output_size() ? node.output(0) : "";
   return success();
-}
-
-void Importer::importInputs(const GraphProto &graph) {
-  for (const ValueInfoProto &input : graph.input())
-    if (!scope->values.count(input.name())) // not one with a default
-      declareInput(input);
 }
 
 FailureOr<std::vector<Value>> Importer::inlineGraph(const GraphProto &graph,
@@ -579,66 +518,6 @@ bool Importer::importFunction(const NodeProto &node, ArrayRef<Value *> inputs) {
       report(node, "its function has no output number " + Twine(i));
   }
   return true;
-}
-
-void Importer::importOutputs(const GraphProto &graph) {
-  SmallVector<mlir::Value> outputs;
-  SmallVector<DictionaryAttr> attributes;
-  for (const ValueInfoProto &output : graph.output()) {
-    Value *value = scope->find(output.name());
-    if (!value || (!*value && !value->poisoned && !value->none)) {
-      fail("nothing makes the model's output `" + Twine(output.name()) + "`");
-      continue;
-    }
-    if (value->poisoned)
-      continue;
-    if (value->list || value->none) {
-      fail("output `" + Twine(output.name()) +
-               "` is a sequence or an optional: only tensors are supported",
-           "ConcatFromSequence makes a tensor of a sequence");
-      continue;
-    }
-    mlir::Value tensor = materialise(*value);
-    if (!tensor)
-      continue;
-    outputs.push_back(cast(b, main.getLoc(), tensor, storedAs(value->type)));
-    attributes.push_back(b.getDictionaryAttr(
-        b.getNamedAttr(kNameAttr, b.getStringAttr(output.name()))));
-  }
-  if (!errors.empty())
-    return;
-  func::ReturnOp::create(b, main.getLoc(), outputs);
-  main.setType(b.getFunctionType(main.getBody().getArgumentTypes(),
-                                 TypeRange(ValueRange(outputs))));
-  for (auto [i, name] : llvm::enumerate(inputNames))
-    main.setArgAttr(unsigned(i), kNameAttr, b.getStringAttr(name));
-  for (auto [i, attribute] : llvm::enumerate(attributes))
-    main.setResultAttrs(unsigned(i), attribute);
-}
-
-/// Inputs whose value decided a shape have that value for good.
-void Importer::removeFixedInputs() {
-  for (size_t i = inputNames.size(); i-- > 0;) {
-    if (!fixed.contains(inputNames[i]))
-      continue;
-    result.fixedInputs.push_back(inputNames[i]);
-    Value &value = scope->values[inputNames[i]];
-    BlockArgument argument = main.getBody().front().getArgument(unsigned(i));
-    if (!argument.use_empty()) {
-      Value constant;
-      constant.type = value.type;
-      constant.name = value.name;
-      constant.data = value.given;
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(&main.getBody().front());
-      mlir::Value whole = weight(constant);
-      if (!whole)
-        return;
-      argument.replaceAllUsesWith(whole);
-    }
-    main.getBody().front().eraseArgument(unsigned(i));
-    inputNames.erase(inputNames.begin() + long(i));
-  }
 }
 
 bool Importer::run() {

@@ -87,17 +87,22 @@ public:
   /// Reports `message` at the node (and what to do about it).
   void report(const NodeProto &node, const llvm::Twine &message,
               const llvm::Twine &hint = "");
-  /// What was reported so far; `rollBack` takes back what was since.
+  /// What was reported so far, and which sizes turned out to be equal;
+  /// `rollBack` takes back what was since.
   struct Mark {
     size_t errors;
     std::map<std::string, std::pair<int64_t, std::string>> unknown;
+    SizeEqualities equalities;
+    bool equated;
 
     bool operator==(const Mark &) const = default;
   };
-  Mark mark() const { return {errors.size(), unknown}; }
+  Mark mark() const { return {errors.size(), unknown, equalities, equated}; }
   void rollBack(const Mark &mark) {
     errors.resize(mark.errors);
     unknown = mark.unknown;
+    equalities = mark.equalities;
+    equated = mark.equated;
   }
   /// "node `/encoder/MatMul_3` (MatMul, opset 13)"
   std::string describe(const NodeProto &node);
@@ -130,6 +135,13 @@ private:
   void importNode(const NodeProto &node);
   bool importFunction(const NodeProto &node, llvm::ArrayRef<Value *> inputs);
   void importOutputs(const GraphProto &graph);
+  Dims sizesOf(llvm::StringRef name, const TensorShapeProto &shape,
+               bool isElement);
+  std::optional<Value> declareTensor(llvm::StringRef name,
+                                     const TypeProto::Tensor &type,
+                                     bool isElement);
+  std::optional<int64_t> lengthOf(llvm::StringRef name, OnnxForm form);
+  std::optional<Value> declareMany(const ValueInfoProto &input, OnnxForm form);
   void declareInput(const ValueInfoProto &input);
   void removeFixedInputs();
   std::string weightName(llvm::StringRef name);
@@ -145,9 +157,10 @@ private:
   bool inheritsPoison = false; ///< the graph within, of what was reported
   std::map<std::string, int64_t> opsets;
   mlir::func::FuncOp main;
-  std::vector<std::string> inputNames; ///< of main's arguments
-  std::set<std::string> sizeNames;     ///< all that --dim can fix
-  llvm::StringSet<> fixed;             ///< of them, those of known values
+  std::vector<std::string> inputNames;    ///< of main's arguments
+  std::map<std::string, Value> arguments; ///< by name
+  std::set<std::string> sizeNames;        ///< all that --dim can fix
+  llvm::StringSet<> fixed;                ///< of them, those of known values
   llvm::StringSet<> weightNames, symbols;
   /// Ops without a builder: how often, and where first.
   std::map<std::string, std::pair<int64_t, std::string>> unknown;

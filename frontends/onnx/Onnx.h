@@ -29,6 +29,11 @@ struct OnnxOptions {
   /// Inputs whose value is known when the model is compiled. Where the value
   /// decides a shape it is used, and the input is not one any more.
   std::map<std::string, WeightTensor> values;
+  /// How many tensors the inputs have that are sequences, and optionals of
+  /// them; `kNothing` for an optional that holds nothing.
+  std::map<std::string, int64_t> lengths;
+
+  static constexpr int64_t kNothing = -1;
 };
 
 /// What is wrong with a model: a line, and what to do about it (or nothing).
@@ -56,24 +61,42 @@ OnnxModel importOnnx(mlir::MLIRContext &context, llvm::StringRef path,
 /// with it before the name ("com.microsoft.Attention").
 std::vector<std::string> onnxOps();
 
-/// An input that a model's file declares, those with a default left out.
-struct OnnxInput {
+/// What a value of ONNX is. Sequences are of tensors.
+enum class OnnxForm { tensor, sequence, optional, optionalSequence, other };
+
+/// The tensor of a sequence at a place, as the compiled model calls it.
+std::string onnxElementName(llvm::StringRef sequence, size_t place);
+
+/// An input or output that a model's file declares.
+struct OnnxValueInfo {
   std::string name;
+  OnnxForm form = OnnxForm::other;
   std::optional<mapsto_dtype> dtype; ///< nothing for what is not a tensor, or
                                      ///< of elements that are not supported
   std::vector<int64_t> shape;        ///< -1: not a number
 };
 
-/// The inputs of a model in the file's order. False, with the reason, where the
-/// file is damaged.
-bool listOnnxInputs(llvm::StringRef path, std::vector<OnnxInput> &inputs,
-                    std::string &error);
+struct OnnxSignature {
+  std::vector<OnnxValueInfo> inputs; ///< those with a default left out
+  std::vector<OnnxValueInfo> outputs;
+};
 
-/// A tensor of a .pb file, as ONNX's own test data has its inputs and outputs.
-/// False, with the reason, where it is not one. The bytes are kept in
-/// `storage`.
-bool readOnnxTensor(llvm::StringRef path, WeightTensor &tensor,
-                    std::shared_ptr<void> &storage, std::string &error);
+/// What a model takes and gives, in the file's order. False, with the reason,
+/// where the file is damaged.
+bool readOnnxSignature(llvm::StringRef path, OnnxSignature &signature,
+                       std::string &error);
+
+/// A value of a .pb file, as ONNX's own test data has its inputs and outputs:
+/// its tensors, those of a sequence in order.
+struct OnnxFileValue {
+  std::vector<WeightTensor> tensors;
+  bool isNothing = false; ///< an optional that holds nothing
+};
+
+/// Reads a value of this form. False, with the reason, where the file has none.
+/// The bytes are kept in `storage`.
+bool readOnnxValue(llvm::StringRef path, OnnxForm form, OnnxFileValue &value,
+                   std::shared_ptr<void> &storage, std::string &error);
 
 } // namespace mapsto
 

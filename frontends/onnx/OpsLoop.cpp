@@ -56,7 +56,8 @@ public:
       n.outputs.clear();
       if (succeeded(unroll(*steps)))
         return success();
-      if (!why.empty())
+      // Where sizes turned out to be equal, all is imported anew.
+      if (!why.empty() && n.importer.mark().equalities == mark.equalities)
         n.importer.rollBack(mark);
     }
     return why.empty() ? failure() : n.fail(why, hint);

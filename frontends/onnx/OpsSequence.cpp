@@ -125,7 +125,7 @@ LogicalResult splitToSequence(Node &n) {
     Dim sum = 0;
     for (const Dim &size : sizes)
       sum += size;
-    if (sum != whole)
+    if (!n.equal({sum}, {whole}))
       return n.fail("parts of " + sum.str() + " do not make up " + whole.str());
   } else {
     int64_t part = 1;
@@ -190,7 +190,7 @@ LogicalResult concatFromSequence(Node &n) {
     Dims mine = dims;
     if (other.size() == mine.size())
       other[size_t(axis)] = mine[size_t(axis)];
-    if (other != mine)
+    if (!n.equal(other, mine))
       return n.fail("its sequence has tensors of " + str(dimsOf(parts[0])) +
                     " and of " + str(dims));
     parts.push_back(part);

@@ -52,6 +52,22 @@ Type typeOf(MLIRContext *context, int32_t dataType) {
   }
 }
 
+OnnxForm formOf(const TypeProto &type) {
+  const TypeProto *within = &type;
+  bool optional = type.has_optional_type(), sequence = false;
+  if (optional)
+    within = &type.optional_type().elem_type();
+  if (within->has_sequence_type()) {
+    within = &within->sequence_type().elem_type();
+    sequence = true;
+  }
+  if (!within->has_tensor_type())
+    return OnnxForm::other;
+  return optional   ? sequence ? OnnxForm::optionalSequence : OnnxForm::optional
+         : sequence ? OnnxForm::sequence
+                    : OnnxForm::tensor;
+}
+
 std::optional<mapsto_dtype> weightType(int32_t dataType) {
   switch (dataType) {
   case TensorProto::FLOAT:

@@ -5,6 +5,7 @@
 
 #include "dialect/Dims.h"
 #include "frontends/onnx/ModelFile.h"
+#include "frontends/onnx/Onnx.h"
 #include "runtime/mapsto.h"
 
 #include "mlir/IR/Value.h"
@@ -56,6 +57,8 @@ struct Value {
 
 /// The element type of an ONNX data type; null for those that are not read.
 mlir::Type typeOf(mlir::MLIRContext *context, int32_t dataType);
+/// What values of an ONNX type are.
+OnnxForm formOf(const TypeProto &type);
 /// What a weight of that data type is stored as; nothing for those that are not
 /// stored.
 std::optional<mapsto_dtype> weightType(int32_t dataType);

@@ -72,6 +72,41 @@ class Control(Test):
                           [("three", INT64, [], [3])])
         self.check(path, {"x": [1, 2]}, {"y": [1, 2] * 4})
 
+    def test_sequences_of_the_model(self):
+        """A sequence is its tensors, each with sizes of its own."""
+        many = ("sequence", FLOAT)
+        body = graph([node("Mul", "v f", "w")], [("v", FLOAT, ["N"]), ("f", FLOAT, [1])], [("w", FLOAT, ["N"])])
+        path = self.write([node("SequenceMap", "x f", "y", body=body), node("SequenceLength", "x", "n")],
+                          [("x", many, ["N"]), ("f", FLOAT, [1])], [("y", many, ["N"]), ("n", INT64, [])])
+        self.check(path, {"x_0": [1, 2], "x_1": [3], "f": [2]}, {"y_0": [2, 4], "y_1": [6], "n": 2}, "--length", "x=2")
+        self.check(path, {"f": [2]}, {"n": 0}, "--length", "x=0")
+        self.refuse(mapsto("run", path, "--input", "f=1"), "input `x` is a sequence", "--length x=N")
+        for option, message in (("y=1", "no sequence `y`"), ("f=1", "no sequence `f`"), ("x=none", "length none"),
+                                ("x=9999", "length 9999"), ("x=-1", "--length needs NAME=N")):
+            self.refuse(mapsto("run", path, "--length", option), message)
+
+    def test_optionals_of_the_model(self):
+        path = self.write([node("OptionalHasElement", "x", "is"), node("If", "is", "y", then_branch=graph(
+            [node("OptionalGetElement", "x", "v"), node("Neg", "v", "z")], [], [("z", FLOAT, [2])]),
+            else_branch=graph([node("Identity", "d", "z")], [], [("z", FLOAT, [2])]))],
+            [("x", ("optional", FLOAT), [2]), ("d", FLOAT, [2])], [("y", FLOAT, [2])])
+        self.check(path, {"x": [1, 2], "d": [5, 6]}, {"y": [-1, -2]}, "--length", "x=1")
+        self.check(path, {"d": [5, 6]}, {"y": [5, 6]}, "--length", "x=none")
+        self.refuse(mapsto("run", path, "--length", "x=2"), "an optional tensor has 1 or none")
+        self.refuse(mapsto("run", path), "input `x` is an optional", "=none")
+        path = self.write([node("Identity", "x", "y")], [("x", ("optional", ("sequence", INT64)), ["N"])],
+                          [("y", ("optional", ("sequence", INT64)), ["N"])])
+        self.check(path, {"x_0": [7, 8]}, {"y_0": [7, 8]}, "--length", "x=1")
+
+    def test_sizes_that_broadcast(self):
+        """Sizes of two names are one where ops need it; one of a name is never taken to be 1."""
+        path = self.write([node("Add", "x y", "z")], [("x", FLOAT, ["N"]), ("y", FLOAT, [2, "M"])],
+                          [("z", FLOAT, [2, "M"])])
+        self.check(path, {"x": [1, 2], "y": [[1, 2], [3, 4]]}, {"z": [[2, 4], [4, 6]]})
+        self.refuse(mapsto("run", path, "--input", "x=[1]", "--input", "y=[[1,2],[3,4]]"), "y")
+        path = self.write([node("Add", "x y", "z")], [("x", FLOAT, [3]), ("y", FLOAT, [2])], [("z", FLOAT, [2])])
+        self.refuse(mapsto("run", path, "--input", "x=[1,2,3]", "--input", "y=[1,2]"), "do not broadcast")
+
     def test_sequence_of_steps(self):
         body = graph([node("Identity", "runs", "again"), node("SequenceInsert", "list x", "longer")],
                      [*STEP, ("list", FLOAT, [])], [("again", BOOL, []), ("longer", FLOAT, [])])

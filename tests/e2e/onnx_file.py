@@ -41,9 +41,16 @@ def tensor(name, dtype, shape, elements):
     return field(1, list(shape)) + field(2, dtype) + field(8, name) + field(9, raw)
 
 
-def described(name, dtype, shape):
+def typed(dtype, shape):
+    """A TypeProto; `dtype` may be ("sequence", of what) or ("optional", of what)."""
+    if isinstance(dtype, tuple):
+        return field({"sequence": 4, "optional": 9}[dtype[0]], field(1, typed(dtype[1], shape)))
     dims = field(1, [field(1, d) if isinstance(d, int) else field(2, d) for d in shape])
-    return field(1, name) + field(2, field(1, field(1, dtype) + field(2, dims)))
+    return field(1, field(1, dtype) + field(2, dims))
+
+
+def described(name, dtype, shape):
+    return field(1, name) + field(2, typed(dtype, shape))
 
 
 class Graph(bytes):

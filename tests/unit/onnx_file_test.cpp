@@ -283,31 +283,62 @@ TEST_F(OnnxFile, Inputs) {
   ModelProto m = model();
   declare(*m.mutable_graph()->add_input(), "w"); // as before IR version 4
   write(path, m.SerializeAsString());
-  std::vector<OnnxInput> inputs;
+  OnnxSignature signature;
   std::string error;
-  ASSERT_TRUE(listOnnxInputs(path, inputs, error)) << error;
+  ASSERT_TRUE(readOnnxSignature(path, signature, error)) << error;
+  const std::vector<OnnxValueInfo> &inputs = signature.inputs;
   ASSERT_EQ(inputs.size(), 1u);
+  EXPECT_EQ(inputs[0].form, OnnxForm::tensor);
+  EXPECT_EQ(signature.outputs.size(), 1u);
   EXPECT_EQ(inputs[0].name, "x");
   EXPECT_EQ(inputs[0].dtype, MAPSTO_F32);
   EXPECT_EQ(inputs[0].shape, std::vector<int64_t>{2});
 }
 
-TEST_F(OnnxFile, TensorsAlone) {
+TEST_F(OnnxFile, ValuesAlone) {
   TensorProto tensor = weight(*std::make_unique<ModelProto>(model()));
   write(path, tensor.SerializeAsString());
-  WeightTensor read;
   std::shared_ptr<void> storage;
   std::string error;
-  ASSERT_TRUE(readOnnxTensor(path, read, storage, error)) << error;
-  EXPECT_EQ(read.name, "w");
-  EXPECT_EQ(read.bytes.size(), 8u);
+  auto read = [&](OnnxForm form, OnnxFileValue &value) {
+    value = {};
+    return readOnnxValue(path, form, value, storage, error);
+  };
+  OnnxFileValue value;
+  ASSERT_TRUE(read(OnnxForm::tensor, value)) << error;
+  ASSERT_EQ(value.tensors.size(), 1u);
+  EXPECT_EQ(value.tensors[0].name, "w");
+  EXPECT_EQ(value.tensors[0].bytes.size(), 8u);
+
+  SequenceProto sequence;
+  *sequence.add_tensor_values() = tensor;
+  *sequence.add_tensor_values() = tensor;
+  write(path, sequence.SerializeAsString());
+  ASSERT_TRUE(read(OnnxForm::sequence, value)) << error;
+  EXPECT_EQ(value.tensors.size(), 2u);
+  OptionalProto optional;
+  write(path, optional.SerializeAsString());
+  ASSERT_TRUE(read(OnnxForm::optionalSequence, value)) << error;
+  EXPECT_TRUE(value.isNothing);
+  *optional.mutable_sequence_value() = sequence;
+  write(path, optional.SerializeAsString());
+  ASSERT_TRUE(read(OnnxForm::optionalSequence, value)) << error;
+  EXPECT_FALSE(value.isNothing);
+  EXPECT_EQ(value.tensors.size(), 2u);
+  EXPECT_FALSE(read(OnnxForm::other, value));
 
   tensor.set_data_location(TensorProto::EXTERNAL);
   write(path, tensor.SerializeAsString());
-  EXPECT_FALSE(readOnnxTensor(path, read, storage, error));
+  EXPECT_FALSE(read(OnnxForm::tensor, value));
+  *sequence.add_tensor_values() = tensor;
+  write(path, sequence.SerializeAsString());
+  EXPECT_FALSE(read(OnnxForm::sequence, value));
   write(path, "\x08");
-  EXPECT_FALSE(readOnnxTensor(path, read, storage, error));
-  EXPECT_FALSE(readOnnxTensor(path + ".none", read, storage, error));
+  for (OnnxForm form : {OnnxForm::tensor, OnnxForm::sequence,
+                        OnnxForm::optional, OnnxForm::optionalSequence})
+    EXPECT_FALSE(read(form, value));
+  path += ".none";
+  EXPECT_FALSE(read(OnnxForm::tensor, value));
 }
 
 } // namespace

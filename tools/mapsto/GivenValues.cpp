@@ -6,10 +6,11 @@
 
 using namespace mapsto;
 
-bool mapsto::readTensorFile(const std::string &path, WeightTensor &tensor,
-                            GivenValues &given, std::string &error) {
+bool mapsto::readValueFile(const std::string &path, OnnxForm form,
+                           OnnxFileValue &value, GivenValues &given,
+                           std::string &error) {
   std::shared_ptr<void> storage;
-  if (!readOnnxTensor(path, tensor, storage, error)) {
+  if (!readOnnxValue(path, form, value, storage, error)) {
     error = "`" + path + "`: " + error;
     return false;
   }
@@ -18,7 +19,7 @@ bool mapsto::readTensorFile(const std::string &path, WeightTensor &tensor,
 }
 
 /// Elements, or an .npy file, as `--input` takes them.
-static bool readText(const std::string &text, const OnnxInput &input,
+static bool readText(const std::string &text, const OnnxValueInfo &input,
                      WeightTensor &tensor, GivenValues &given,
                      std::string &error) {
   if (!input.dtype) {
@@ -57,12 +58,30 @@ static bool readText(const std::string &text, const OnnxInput &input,
   return true;
 }
 
+static bool readLengths(const Arguments &arguments, GivenValues &given,
+                        std::string &error) {
+  for (const std::string &option : arguments.all("--length")) {
+    std::string name, text;
+    int64_t length = OnnxOptions::kNothing;
+    if (!splitNamed(option, name, text) ||
+        (text != "none" &&
+         (llvm::StringRef(text).getAsInteger(10, length) || length < 0))) {
+      error = "--length needs NAME=N, a number or none, not `" + option + "`";
+      return false;
+    }
+    given.lengths[name] = length;
+  }
+  return true;
+}
+
 bool mapsto::readSetOptions(const Arguments &arguments, const std::string &path,
                             GivenValues &given, std::string &error) {
+  if (!readLengths(arguments, given, error))
+    return false;
   if (!arguments.has("--set"))
     return true;
-  std::vector<OnnxInput> inputs;
-  if (!listOnnxInputs(path, inputs, error)) {
+  OnnxSignature signature;
+  if (!readOnnxSignature(path, signature, error)) {
     error = "`" + path + "`: " + error;
     return false;
   }
@@ -72,9 +91,9 @@ bool mapsto::readSetOptions(const Arguments &arguments, const std::string &path,
       error = "--set needs NAME=VALUE, not `" + option + "`";
       return false;
     }
-    const OnnxInput *input = nullptr;
+    const OnnxValueInfo *input = nullptr;
     std::vector<std::string> names;
-    for (const OnnxInput &candidate : inputs) {
+    for (const OnnxValueInfo &candidate : signature.inputs) {
       names.push_back(candidate.name);
       if (candidate.name == name)
         input = &candidate;
@@ -89,8 +108,10 @@ bool mapsto::readSetOptions(const Arguments &arguments, const std::string &path,
     file.consume_front("@");
     WeightTensor &tensor = given.values[name];
     if (file.ends_with(".pb")) {
-      if (!readTensorFile(file.str(), tensor, given, error))
+      OnnxFileValue value;
+      if (!readValueFile(file.str(), OnnxForm::tensor, value, given, error))
         return false;
+      tensor = value.tensors.front();
     } else {
       if (file.ends_with(".npy"))
         text = "@" + file.str();

@@ -15,15 +15,17 @@ namespace mapsto {
 
 struct GivenValues {
   std::map<std::string, WeightTensor> values; ///< by the input's name
+  std::map<std::string, int64_t> lengths;     ///< of OnnxOptions
   std::vector<std::shared_ptr<void>> storage; ///< what they point into
 };
 
-/// A tensor of a .pb file. False, with "`FILE`: what is wrong" in `error`.
-bool readTensorFile(const std::string &path, WeightTensor &tensor,
-                    GivenValues &given, std::string &error);
+/// A value of a .pb file. False, with "`FILE`: what is wrong" in `error`.
+bool readValueFile(const std::string &path, OnnxForm form, OnnxFileValue &value,
+                   GivenValues &given, std::string &error);
 
-/// Adds what --set says of the inputs of the model in `path`: a .pb or .npy
-/// file, or elements. False, with the reason in `error`.
+/// Adds what --set says of the inputs of the model in `path` (a .pb or .npy
+/// file, or elements), and --length of those that are sequences. False, with
+/// the reason in `error`.
 bool readSetOptions(const Arguments &arguments, const std::string &path,
                     GivenValues &given, std::string &error);
 

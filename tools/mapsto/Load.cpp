@@ -93,6 +93,7 @@ bool readOnnx(Model &model, const Arguments &arguments, const std::string &path,
     return false;
   }
   options.values = std::move(given.values);
+  options.lengths = std::move(given.lengths);
   model.given = std::move(given.storage);
   std::vector<OnnxError> errors;
   auto onnx = std::make_shared<OnnxModel>(
@@ -126,10 +127,12 @@ bool readModel(Model &model, const Arguments &arguments, bool fixDims,
     fail("cannot read `" + path + "`: it is a directory");
     return false;
   }
-  if (!isOnnx(arguments) && arguments.has("--set")) {
-    fail("--set is for ONNX models; `" + path + "` has --arg and --dim");
-    return false;
-  }
+  for (const char *option : {"--set", "--length"})
+    if (!isOnnx(arguments) && arguments.has(option)) {
+      fail(std::string(option) + " is for ONNX models; `" + path +
+           "` has --arg and --dim");
+      return false;
+    }
   return model.timings.measure("frontend", [&] {
     if (isOnnx(arguments))
       return readOnnx(model, arguments, path, given);
@@ -270,7 +273,8 @@ std::unique_ptr<Model> mapsto::loadModel(const Arguments &arguments,
   }
 
   model->options = "-O" + std::to_string(model->optLevel);
-  for (const char *option : {"--model", "--arg", "--set", "--carry", "--dim"})
+  for (const char *option :
+       {"--model", "--arg", "--set", "--length", "--carry", "--dim"})
     for (const std::string &value : arguments.all(option))
       if (fixDims || isOnnx(arguments) || llvm::StringRef(option) != "--dim")
         model->options += std::string(" ") + option + " " + value;

@@ -75,7 +75,8 @@ Span spanOf(mlir::Location location, const SourceManager &sources);
 enum class NeedWeights { Yes, No };
 
 /// Reads `arguments.files[0]` with the options --model, --arg, --set,
-/// --weights, -I, --quantize, --cpu, --target-triple, -O, and, with `fixDims`,
+/// --length, --weights, -I, --quantize, --cpu, --target-triple, -O, and, with
+/// `fixDims`,
 /// --dim. On failure null, with the errors printed. Weights are checked against
 /// the model: all that are missing or do not fit are listed. `given` are
 /// further values of an ONNX model's inputs.

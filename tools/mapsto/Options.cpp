@@ -86,6 +86,9 @@ constexpr OptionInfo kOptions[] = {
     {"--set", OfModels | Import, Takes::Value, "NAME=VALUE",
      "the value of an ONNX model's input, if a shape depends on it: k=3  "
      "k.npy  k.pb"},
+    {"--length", OfModels | Import, Takes::Value, "NAME=N",
+     "how many tensors an ONNX model's input has that is a sequence: NAME_0, "
+     "...; none for an optional that holds nothing"},
     {"--carry", OfModels | Import, Takes::Value, "OUTPUT=INPUT",
      "keep an output as a state, which is that input of the next run (zeros at "
      "first)"},

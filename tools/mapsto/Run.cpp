@@ -126,14 +126,14 @@ int runTestData(const Arguments &arguments) {
   std::string error;
   std::vector<std::string> folders, options = arguments.forwarded;
   dropDims(options);
-  std::vector<OnnxInput> inputs;
+  OnnxSignature signature;
   if (!findTestSets(arguments.all("--test-data"), folders, error))
     return fail(error);
-  if (!listOnnxInputs(file, inputs, error))
+  if (!readOnnxSignature(file, signature, error))
     return fail("`" + file + "`: " + error);
   int code = kDone;
   for (const std::string &folder : folders) {
-    TestSet set = readTestSet(folder, inputs);
+    TestSet set = readTestSet(folder, signature);
     auto model = loadModel(arguments, NeedWeights::Yes, "native",
                            /*fixDims=*/true, set.inputs);
     if (!model)
@@ -162,8 +162,9 @@ int runWith(const Arguments &arguments, std::vector<std::string> options) {
   }
   if (!isArtifact(file))
     return runModel(arguments, name, std::move(options));
-  for (const char *option : {"--weights", "--quantize", "--arg", "--set",
-                             "--cpu", "--model", "-O", "--interpret", "--time"})
+  for (const char *option :
+       {"--weights", "--quantize", "--arg", "--set", "--length", "--cpu",
+        "--model", "-O", "--interpret", "--time"})
     if (arguments.has(option))
       return fail("`" + file + "` is compiled already: " + option +
                   " is for model files");

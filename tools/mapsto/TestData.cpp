@@ -60,30 +60,47 @@ static void readAs(mapsto_dtype wanted, mapsto_dtype &dtype) {
     dtype = MAPSTO_BF16;
 }
 
+/// An input as the compiled model has it: tensors.
+static void give(const OnnxValueInfo &input, const OnnxFileValue &value,
+                 GivenValues &given) {
+  bool sequence = input.form == OnnxForm::sequence ||
+                  input.form == OnnxForm::optionalSequence;
+  if (input.form != OnnxForm::tensor)
+    given.lengths[input.name] =
+        value.isNothing ? OnnxOptions::kNothing : int64_t(value.tensors.size());
+  for (auto [i, tensor] : llvm::enumerate(value.tensors)) {
+    std::string name = sequence ? onnxElementName(input.name, i) : input.name;
+    given.values[name] = tensor;
+    readAs(input.dtype.value_or(tensor.dtype), given.values[name].dtype);
+  }
+}
+
 TestSet mapsto::readTestSet(const std::string &folder,
-                            const std::vector<OnnxInput> &inputs) {
+                            const OnnxSignature &signature) {
   TestSet set;
   set.folder = folder;
-  auto read = [&](const std::string &path, WeightTensor &tensor) {
+  auto read = [&](const char *kind, size_t i,
+                  const std::vector<OnnxValueInfo> &all) {
     std::string error;
-    bool good = readTensorFile(path, tensor, set.inputs, error);
-    if (!good && set.error.empty())
+    OnnxFileValue value;
+    OnnxForm form = i < all.size() ? all[i].form : OnnxForm::tensor;
+    if (!readValueFile(numbered(folder, kind, i), form, value, set.inputs,
+                       error) &&
+        set.error.empty())
       set.error = error;
-    return good;
+    return value;
   };
+  const std::vector<OnnxValueInfo> &inputs = signature.inputs;
   size_t i = 0;
-  for (; fs::exists(numbered(folder, "input", i)); ++i) {
-    WeightTensor tensor;
-    if (i >= inputs.size() || !read(numbered(folder, "input", i), tensor))
-      continue;
-    readAs(inputs[i].dtype.value_or(tensor.dtype), tensor.dtype);
-    set.inputs.values[inputs[i].name] = tensor;
-  }
+  for (; fs::exists(numbered(folder, "input", i)); ++i)
+    if (i < inputs.size())
+      give(inputs[i], read("input", i, inputs), set.inputs);
   if (i != inputs.size() && set.error.empty())
     set.error = "`" + folder + "` has " + std::to_string(i) +
                 " inputs, and the model has " + std::to_string(inputs.size());
   for (size_t o = 0; fs::exists(numbered(folder, "output", o)); ++o)
-    read(numbered(folder, "output", o), set.outputs.emplace_back());
+    llvm::append_range(set.outputs,
+                       read("output", o, signature.outputs).tensors);
   return set;
 }
 

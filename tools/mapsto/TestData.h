@@ -1,6 +1,6 @@
 //===- TestData.h - ONNX's own test folders ---------------------*- C++ -*-===//
 //
-// A folder has input_0.pb, ... and output_0.pb, ...: one tensor a file, in the
+// A folder has input_0.pb, ... and output_0.pb, ...: one value a file, in the
 // order of the model's inputs (those with a default left out) and outputs.
 //
 //===----------------------------------------------------------------------===//
@@ -29,9 +29,9 @@ struct TestSet {
 bool findTestSets(const std::vector<std::string> &given,
                   std::vector<std::string> &folders, std::string &error);
 
-/// Reads the test data for a model with these inputs.
-TestSet readTestSet(const std::string &folder,
-                    const std::vector<OnnxInput> &inputs);
+/// Reads the test data for a model with this signature. Sequences are the
+/// tensors in them.
+TestSet readTestSet(const std::string &folder, const OnnxSignature &signature);
 
 /// Runs a compiled model on a set and compares, as the model's own command line
 /// would with `options`; prints a line an output. Returns the exit code.
