@@ -18,6 +18,7 @@ public:
   AttentionShader(KernelEmitter &e, mlir::func::FuncOp function, AttentionOp op,
                   llvm::ArrayRef<Buffer> results);
 
+  void addConstants();
   /// Every item of the grid.
   void emit();
 
@@ -26,7 +27,8 @@ private:
   AttentionTiles tiles;
 
   // The specialisation constants, of AttentionTilings.h, and what follows.
-  mlir::Value down, across, rowsEach, keysEach, columnsEach, depth, values;
+  mlir::Value down, across, rowsEach, keysEach, columnsEach, depth, values,
+      staged;
   mlir::Value rowBlock, keyBlock, paddedColumns, invocations;
   /// Of rows; and workgroups that share their keys.
   mlir::Value blocks, splits;

@@ -30,7 +30,7 @@ AttentionTiles::AttentionTiles(AttentionOp op)
 
   // 16 KiB and 128 invocations are what Vulkan grants everywhere. Few rows:
   // more invocations share a row.
-  constexpr int64_t kLeast = 16 << 10, kLeastInvocations = 128, kFewRows = 16;
+  constexpr int64_t kLeast = 16 << 10, kLeastInvocations = 128;
   std::optional<int64_t> known = rows.constant();
   for (int64_t few = 1; few <= kFewRows; few *= 2)
     if (!known || std::max<int64_t>(llvm::PowerOf2Ceil(*known), 1) == few) {
@@ -120,6 +120,7 @@ SmallVector<Tiling> AttentionTiles::tilings() const {
       t.when = Dim(*tile.mostRows + 1) - rows;
     t.constants = {tile.down,        tile.across, tile.rowsEach, tile.keysEach,
                    tile.columnsEach, tile.depth,  tile.values,   tile.staged};
+    assert(t.constants.size() == kConstants);
     all.push_back(t);
   }
   return all;

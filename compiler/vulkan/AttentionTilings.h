@@ -61,6 +61,10 @@ struct AttentionTiles : AttentionRows {
   /// Scratch begins with the numbers of workgroups that have come, one for each
   /// of those that share keys.
   static constexpr int64_t kCounts = kWorkgroups;
+  /// Up to so many rows there are tilings that share a row among invocations.
+  static constexpr int64_t kFewRows = 16;
+  /// Of a tiling.
+  static constexpr int64_t kConstants = 8;
 
   /// Workgroups, if the keys are not split, and how many share the keys.
   Dim whole(const AttentionTile &tile) const;

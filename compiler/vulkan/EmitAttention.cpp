@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/KernelAttributes.h"
+#include "compiler/vulkan/AttentionMatrices.h"
 #include "compiler/vulkan/AttentionShader.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -30,7 +31,7 @@ AttentionShader::AttentionShader(KernelEmitter &e, func::FuncOp function,
     : AttentionPairs(e, op, results, AttentionRows(op, /*leastHeads=*/1)),
       function(function), tiles(op) {}
 
-void AttentionShader::prepare() {
+void AttentionShader::addConstants() {
   down = addConstant(function, "down");
   across = addConstant(function, "across");
   rowsEach = addConstant(function, "rowsEach");
@@ -38,7 +39,10 @@ void AttentionShader::prepare() {
   columnsEach = addConstant(function, "columnsEach");
   depth = addConstant(function, "depth");
   values = addConstant(function, "values");
-  Value staged = addConstant(function, "staged");
+  staged = addConstant(function, "staged");
+}
+
+void AttentionShader::prepare() {
   rowBlock = named(e.mul(down, rowsEach), "rowBlock");
   keyBlock = named(e.mul(across, keysEach), "keyBlock");
   paddedColumns = named(e.mul(across, columnsEach), "paddedColumns");
@@ -183,8 +187,26 @@ void AttentionShader::shareOut(Value count, function_ref<void(Index)> body) {
 void emitAttentionShader(KernelEmitter &e, func::FuncOp function,
                          AttentionOp op, ArrayRef<Buffer> results) {
   AttentionTiles tiles(op);
-  AttentionShader(e, function, op, results).emit();
   setTilings(function, tiles.tilings());
+  AttentionShader plain(e, function, op, results);
+  plain.addConstants();
+  SmallVector<Tiling> withMatrices = attentionMatrixTilings(op);
+  if (withMatrices.empty()) {
+    plain.emit();
+  } else {
+    setTilings(function, withMatrices, kMatrixTilingsAttr);
+    function->setAttr(kMatricesWhenAttr,
+                      e.b.getStringAttr(beyondFewRows(op).str()));
+    AttentionMatrices matrices(e, op, results);
+    matrices.addConstants(function);
+    auto written = [](auto &shader) {
+      shader.emit();
+      return SmallVector<Value>();
+    };
+    e.branch(
+        addIfMatrices(function), {}, [&] { return written(matrices); },
+        [&] { return written(plain); });
+  }
   if (tiles.mayBeSplit)
     function->setAttr(kClearedAttr,
                       e.b.getI64IntegerAttr(AttentionTiles::kCounts * 4));

@@ -3,6 +3,7 @@
 #include "compiler/vulkan/EmitMatmul.h"
 
 #include "compiler/vulkan/MatmulShader.h"
+#include "compiler/vulkan/Matrices.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 

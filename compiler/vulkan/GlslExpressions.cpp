@@ -281,10 +281,8 @@ GlslExpression GlslPrinter::expression(Operation *op) {
       .Case([&](gpu::BlockDimOp) -> GlslExpression {
         return {"int(gl_WorkGroupSize.x)"};
       })
-      .Case([&](gpu::SubgroupIdOp) -> GlslExpression {
-        extensions.insert("GL_KHR_shader_subgroup_basic");
-        return {"int(gl_SubgroupID)"};
-      })
+      .Case<gpu::SubgroupIdOp, gpu::LaneIdOp, gpu::SubgroupReduceOp>(
+          [&](auto) { return ofSubgroup(op); })
       .Case([&](gpu::GridDimOp) -> GlslExpression {
         return {"int(gl_NumWorkGroups.x)"};
       })

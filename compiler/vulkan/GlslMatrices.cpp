@@ -8,6 +8,8 @@
 #include "compiler/vulkan/GlslPrinter.h"
 #include "compiler/vulkan/Matrices.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
 using namespace mlir;
 
 namespace mapsto {
@@ -23,27 +25,62 @@ std::string GlslPrinter::matrixType(Value matrices) {
          ", " + expression(array.getDynamicSizes()[2]).text + ">";
 }
 
+std::string GlslPrinter::matrixArray(memref::AllocaOp array, StringRef name) {
+  if (emulatesMatrices)
+    return emulatedArray(array, name);
+  return matrixType(array) + " " + name.str() + "[" + arraySize(array) + "]";
+}
+
 std::string GlslPrinter::matrixStatement(func::CallOp call) {
+  if (emulatesMatrices)
+    return emulatedStatement(call);
   Operation::operand_range operands = call.getOperands();
   auto matrix = [&](unsigned i) {
     return element(operands[i], operands[i + 1]).text;
   };
-  /// An array, a position in it and the distance of rows or columns.
+  /// An array, a position in it, the distance of rows or columns, and whether
+  /// it is of columns.
   auto inArray = [&] {
-    return expression(operands[2]).text + ", " + expression(operands[3]).text +
-           ", " + expression(operands[4]).text;
+    std::string text;
+    for (Value operand : operands.drop_front(2))
+      text += ", " + expression(operand).text;
+    return text;
   };
-  StringRef name = call.getCallee();
+  StringRef name = call.getCallee().split('.').first;
   if (name == kClearMatrix)
     return matrix(0) + " = " + matrixType(operands[0]) + "(0.0)";
   if (name == kLoadMatrix)
-    return "coopMatLoadNV(" + matrix(0) + ", " + inArray() + ", " +
-           expression(operands[5]).text + ")";
+    return "coopMatLoadNV(" + matrix(0) + inArray() + ")";
+  if (name == kStoreMatrix)
+    return "coopMatStoreNV(" + matrix(0) + inArray() + ")";
   if (name == kMultiplyMatrices)
     return matrix(4) + " = coopMatMulAddNV(" + matrix(0) + ", " + matrix(2) +
            ", " + matrix(4) + ")";
-  assert(name == kStoreMatrix);
-  return "coopMatStoreNV(" + matrix(0) + ", " + inArray() + ", false)";
+  if (name == kDivideMatrix)
+    return matrix(0) + " = " + matrix(0) + " / " + matrix(2);
+  assert(name == kBarrierOfSubgroup);
+  extensions.insert("GL_KHR_shader_subgroup_basic");
+  return "subgroupBarrier()";
+}
+
+GlslExpression GlslPrinter::ofSubgroup(Operation *op) {
+  if (emulatesMatrices) {
+    std::string lanes = std::to_string(kEmulatedLanes);
+    if (isa<gpu::SubgroupIdOp>(op))
+      return {"int(gl_LocalInvocationID.x) / " + lanes,
+              GlslExpression::Multiplicative};
+    if (isa<gpu::LaneIdOp>(op))
+      return {"int(gl_LocalInvocationID.x) % " + lanes,
+              GlslExpression::Multiplicative};
+    return {"true"}; // it may hold
+  }
+  extensions.insert("GL_KHR_shader_subgroup_basic");
+  if (isa<gpu::SubgroupIdOp>(op))
+    return {"int(gl_SubgroupID)"};
+  if (isa<gpu::LaneIdOp>(op))
+    return {"int(gl_SubgroupInvocationID)"};
+  extensions.insert("GL_KHR_shader_subgroup_vote");
+  return call("subgroupAny", op);
 }
 
 } // namespace mapsto

@@ -84,9 +84,10 @@ void GlslPrinter::declareArray(memref::AllocaOp array) {
   names[array] = fresh;
   MemRefType type = array.getType();
   bool isOfMatrices = type.getRank() == 3;
-  std::string text =
-      (isOfMatrices ? matrixType(array) : typeName(type.getElementType())) +
-      " " + fresh + "[" + arraySize(array) + "];\n";
+  std::string text = isOfMatrices ? matrixArray(array, fresh)
+                                  : typeName(type.getElementType()) + " " +
+                                        fresh + "[" + arraySize(array) + "]";
+  text += ";\n";
   auto space = cast<gpu::AddressSpaceAttr>(type.getMemorySpace());
   if (space.getValue() != gpu::AddressSpace::Workgroup) {
     line() << text;
@@ -238,7 +239,9 @@ void GlslPrinter::statement(Operation &op) {
         std::string i = names.lookup(loop.getInductionVar());
         std::string step = expression(loop.getStep()).text;
         StringRef unroll;
-        if (loop->hasAttr(kUnrollAttr)) {
+        // Emulated matrices are arrays that any index may be used on, and take
+        // long to compile as it is.
+        if (loop->hasAttr(kUnrollAttr) && !emulatesMatrices) {
           extensions.insert("GL_EXT_control_flow_attributes");
           unroll = "[[unroll]] ";
         }

@@ -71,6 +71,8 @@ public:
   std::string nameOf(mlir::Value value) const { return names.lookup(value); }
   /// May the shader use arithmetic over subgroups?
   bool subgroups = false;
+  /// Are matrices arrays of the invocations? (Matrices.h)
+  bool emulatesMatrices = false;
   /// Do invocations of a workgroup read what others of it write to buffers?
   bool sharesBuffers = false;
 
@@ -103,8 +105,13 @@ private:
   std::string arraySize(mlir::memref::AllocaOp array);
 
   // GlslMatrices.cpp
+  std::string matrixArray(mlir::memref::AllocaOp array, llvm::StringRef name);
   std::string matrixType(mlir::Value matrices);
   std::string matrixStatement(mlir::func::CallOp call);
+  GlslExpression ofSubgroup(mlir::Operation *op);
+  // GlslEmulatedMatrices.cpp
+  std::string emulatedArray(mlir::memref::AllocaOp array, llvm::StringRef name);
+  std::string emulatedStatement(mlir::func::CallOp call);
 
   // GlslPrinter.cpp
   bool isInline(mlir::Operation *op);

@@ -11,16 +11,12 @@
 #include "compiler/vulkan/MatmulShader.h"
 #include "compiler/vulkan/Matrices.h"
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-
 using namespace mlir;
 
 namespace mapsto {
 
 void MatmulShader::emitMatrices() {
-  Value subgroup =
-      named(gpu::SubgroupIdOp::create(e.b, e.b.getIndexType(), IntegerAttr()),
-            "subgroup");
+  Value subgroup = named(subgroupOf(e), "subgroup");
   // The subgroup's part of the tile.
   Value ownRows = named(e.mul(rowsEach, matrixRows), "ownRows");
   Value ownColumns = named(e.mul(columnsEach, matrixColumns), "ownColumns");
@@ -47,10 +43,8 @@ void MatmulShader::emitMatrices() {
 
   auto load = [&](Value matrices, Value i, const Side &side, Value position,
                   Value k, bool isColumnMajor) {
-    Value major = arith::ConstantIntOp::create(e.b, isColumnMajor, 1);
     Value at = named(placeInTile(side, position, k), "at");
-    callMatrixFunction(e, kLoadMatrix,
-                       {matrices, i, side.tile, at, side.stride, major});
+    loadMatrix(e, {matrices, i}, {side.tile, at, side.stride, isColumnMajor});
   };
   auto multiply = [&] {
     e.loop(e.idx(0), depth, matrixDepth, [&](Value k) {
@@ -66,8 +60,7 @@ void MatmulShader::emitMatrices() {
       unrolled("r", rowsEach, [&](Value r) {
         unrolled("c", columnsEach, [&](Value c) {
           Value sum = named(e.add(e.mul(r, columnsEach), c), "sum");
-          callMatrixFunction(e, kMultiplyMatrices,
-                             {lhsOwn, r, rhsOwn, c, sums, sum});
+          multiplyMatrices(e, {lhsOwn, r}, {rhsOwn, c}, {sums, sum});
         });
       });
     });
@@ -76,17 +69,14 @@ void MatmulShader::emitMatrices() {
   eachTile(
       tileRows, tileColumns,
       [&](Value batch, Value firstRow, Value firstColumn) {
-        unrolled("i", count, [&](Value i) {
-          callMatrixFunction(e, kClearMatrix, {sums, i});
-        });
+        unrolled("i", count, [&](Value i) { clearMatrix(e, {sums, i}); });
         eachStep(batch, lhs, firstRow, rhs, firstColumn, multiply);
         // A matrix of each subgroup at once goes out, by all invocations.
         unrolled("r", rowsEach, [&](Value r) {
           unrolled("c", columnsEach, [&](Value c) {
             e.barrierOfArrays(); // the matrices before have been read
-            callMatrixFunction(e, kStoreMatrix,
-                               {sums, e.add(e.mul(r, columnsEach), c), staged,
-                                e.mul(subgroup, sumsEach), sumStride});
+            storeMatrix(e, {sums, e.add(e.mul(r, columnsEach), c)},
+                        {staged, e.mul(subgroup, sumsEach), sumStride});
             e.barrierOfArrays();
             Value elements =
                 named(e.mul(matrixRows, matrixColumns), "elements");

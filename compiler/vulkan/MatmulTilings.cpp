@@ -2,6 +2,7 @@
 
 #include "compiler/vulkan/MatmulTilings.h"
 
+#include "compiler/vulkan/Matrices.h"
 #include "runtime/manifest.h"
 
 using namespace mlir;
@@ -79,15 +80,8 @@ Tiling forFewRows(const Product &p, Type accumulator, int64_t rows,
 /// Of subgroups in a tile's workgroup, along each side; of a step along K.
 constexpr int64_t kSubgroups = 2, kMatrixStep = 32;
 
-/// Sizes of tiles, largest first, and of matrices: the first that a device has
-/// is taken. GPUs of NVIDIA and AMD have the first, Intel's the second or the
-/// third, Mesa's device for CPUs the last.
+/// Sizes of tiles, largest first.
 constexpr int64_t kMatrixTiles[] = {128, 64, 32};
-struct MatrixSizes {
-  int64_t rows, columns, depth;
-};
-constexpr MatrixSizes kMatrices[] = {
-    {16, 16, 16}, {8, 16, 16}, {8, 8, 16}, {8, 8, 8}};
 
 Tiling withMatrices(const Product &p, const MatrixSizes &m, int64_t tile) {
   int64_t side = tile / kSubgroups; // of a subgroup

@@ -29,9 +29,6 @@ namespace mapsto {
 /// Every tile's columns are a multiple of this.
 inline constexpr int64_t kLeastTileColumns = 32;
 
-/// Elements that a row or column of a matrix begins at a multiple of: 16 bytes.
-inline constexpr int64_t kMatrixAlignment = 8;
-
 /// Those that can be right for the product.
 llvm::SmallVector<Tiling> matmulTilings(const Product &p,
                                         mlir::Type accumulator);

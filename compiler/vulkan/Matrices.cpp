@@ -3,9 +3,13 @@
 #include "compiler/vulkan/Matrices.h"
 
 #include "compiler/KernelAttributes.h"
+#include "runtime/manifest.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cstdlib>
 
 using namespace mlir;
 
@@ -24,7 +28,12 @@ Value matrixArray(KernelEmitter &e, StringRef name, Value count, Value rows,
   return array;
 }
 
-void callMatrixFunction(KernelEmitter &e, StringRef name, ValueRange operands) {
+/// Calls one of the functions, declared where it is first called.
+static void call(KernelEmitter &e, StringRef function, ValueRange operands) {
+  std::string name = function.str();
+  if (!operands.empty())
+    llvm::raw_string_ostream(name)
+        << "." << cast<MemRefType>(operands[0].getType()).getElementType();
   auto module =
       e.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   if (!module.lookupSymbol(name)) {
@@ -35,6 +44,73 @@ void callMatrixFunction(KernelEmitter &e, StringRef name, ValueRange operands) {
         .setPrivate();
   }
   func::CallOp::create(e.b, name, TypeRange(), operands);
+}
+
+static void callAt(KernelEmitter &e, StringRef function, Matrix m,
+                   const MatrixPlace &place) {
+  Value major = arith::ConstantIntOp::create(e.b, place.isColumnMajor, 1);
+  call(e, function,
+       {m.matrices, m.i, place.array, place.at, place.stride, major});
+}
+
+void clearMatrix(KernelEmitter &e, Matrix m) {
+  call(e, kClearMatrix, {m.matrices, m.i});
+}
+
+void loadMatrix(KernelEmitter &e, Matrix m, const MatrixPlace &from) {
+  callAt(e, kLoadMatrix, m, from);
+}
+
+void storeMatrix(KernelEmitter &e, Matrix m, const MatrixPlace &to) {
+  callAt(e, kStoreMatrix, m, to);
+}
+
+void multiplyMatrices(KernelEmitter &e, Matrix lhs, Matrix rhs, Matrix sum) {
+  call(e, kMultiplyMatrices,
+       {lhs.matrices, lhs.i, rhs.matrices, rhs.i, sum.matrices, sum.i});
+}
+
+void divideMatrix(KernelEmitter &e, Matrix m, Matrix by) {
+  call(e, kDivideMatrix, {m.matrices, m.i, by.matrices, by.i});
+}
+
+Value subgroupOf(KernelEmitter &e) {
+  return gpu::SubgroupIdOp::create(e.b, e.b.getIndexType(), IntegerAttr());
+}
+
+Value laneOf(KernelEmitter &e) {
+  return gpu::LaneIdOp::create(e.b, e.b.getIndexType(), IntegerAttr());
+}
+
+void barrierOfSubgroup(KernelEmitter &e) { call(e, kBarrierOfSubgroup, {}); }
+
+Value maySubgroupHold(KernelEmitter &e, Value condition) {
+  return gpu::SubgroupReduceOp::create(e.b, condition,
+                                       gpu::AllReduceOperation::OR,
+                                       /*uniform=*/true);
+}
+
+static const char *emulatedSize() {
+  return std::getenv("MAPSTO_EMULATE_MATRICES");
+}
+
+bool emulatesMatrices() { return emulatedSize(); }
+
+SmallVector<Tiling> emulated(ArrayRef<Tiling> tilings) {
+  uint32_t wanted = 0;
+  for (const MatrixSizes &m : kMatrices)
+    if (emulatedSize() ==
+        llvm::formatv("{0}x{1}x{2}", m.rows, m.columns, m.depth).str())
+      wanted = runtime::matrixSizes(m.rows, m.columns, m.depth);
+  SmallVector<Tiling> all;
+  for (Tiling t : tilings) {
+    if (t.matrix != wanted)
+      continue;
+    t.matrix = 0;
+    t.workgroupSize *= kEmulatedLanes;
+    all.push_back(std::move(t));
+  }
+  return all;
 }
 
 } // namespace mapsto

@@ -4,6 +4,7 @@
 
 #include "compiler/KernelAttributes.h"
 #include "compiler/vulkan/GlslPrinter.h"
+#include "compiler/vulkan/Matrices.h"
 #include "compiler/vulkan/Tiling.h"
 #include "dialect/MapstoDialect.h"
 #include "dialect/SourcePlace.h"
@@ -112,6 +113,15 @@ static ShaderVariant print(func::FuncOp whole, func::FuncOp kernel, Uses uses,
   ShaderVariant variant;
   variant.tilings =
       tilingsOf(whole, uses.matrices ? kMatrixTilingsAttr : kTilingsAttr);
+  if (uses.matrices && emulatesMatrices()) {
+    variant.tilings = emulated(variant.tilings);
+    if (variant.tilings.empty()) {
+      whole.emitError("MAPSTO_EMULATE_MATRICES is no size of matrices that "
+                      "shaders are written for");
+      variant.complete = false;
+      return variant;
+    }
+  }
   auto isUsed = [&](unsigned argument) {
     return !whole.getArgument(argument).use_empty();
   };
@@ -119,6 +129,7 @@ static ShaderVariant print(func::FuncOp whole, func::FuncOp kernel, Uses uses,
   llvm::raw_string_ostream body(code);
   GlslPrinter printer(body);
   printer.subgroups = uses.subgroups;
+  printer.emulatesMatrices = emulatesMatrices();
 
   unsigned buffers = kernel->getAttrOfType<IntegerAttr>(kBuffersAttr).getInt();
   auto bufferNames = kernel->getAttrOfType<ArrayAttr>(kBufferNamesAttr);

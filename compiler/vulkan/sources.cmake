@@ -1,4 +1,7 @@
 list(APPEND compiler_sources
+  vulkan/AttentionMatrices.cpp
+  vulkan/AttentionMatrixSoftmax.cpp
+  vulkan/AttentionMatrixTilings.cpp
   vulkan/AttentionNormalizers.cpp
   vulkan/AttentionOutput.cpp
   vulkan/AttentionScores.cpp
@@ -15,6 +18,7 @@ list(APPEND compiler_sources
   vulkan/EmitScan.cpp
   vulkan/GlslComparisons.cpp
   vulkan/GlslDoubles.cpp
+  vulkan/GlslEmulatedMatrices.cpp
   vulkan/GlslExpressions.cpp
   vulkan/GlslFunctions.cpp
   vulkan/GlslMatrices.cpp

@@ -12,6 +12,11 @@ Each is compiled once for each of these and tried at random sizes (see `mapsto v
 With its weights stored in fewer bits where a line says so:
 
     // Quantize: f16 int8
+
+On Vulkan also with matrices of subgroups, emulated in these sizes (compiler/vulkan/Matrices.h),
+where a line says so:
+
+    // Matrices: 16x16x16 8x8x8
 """
 import os
 import platform
@@ -37,6 +42,7 @@ class Model:
     def __init__(self):
         self.name = self.sizes = None
         self.formats = [None]
+        self.matrices = []
 
 
 def models(path):
@@ -47,6 +53,8 @@ def models(path):
             model.sizes = line.removeprefix("// Sizes: ")
         elif line.startswith("// Quantize: "):
             model.formats = line.removeprefix("// Quantize: ").split()
+        elif line.startswith("// Matrices: "):
+            model.matrices = line.removeprefix("// Matrices: ").split()
         elif found := re.match(r"model (\w+)", line):
             model.name = found.group(1)
             yield model
@@ -55,11 +63,12 @@ def models(path):
         yield model
 
 
-def targets(on_vulkan):
+def targets(on_vulkan, matrices):
     """Yields options of `mapsto verify` and variables of its environment."""
     if on_vulkan:
-        for limits in ({}, lavapipe.LEAST_LIMITS):
-            yield ["--device", "vulkan", "--trials", str(TRIALS_ON_VULKAN)], {**lavapipe.environment(), **limits}
+        emulated = [{"MAPSTO_EMULATE_MATRICES": size} for size in matrices]
+        for variables in ({}, lavapipe.LEAST_LIMITS, *emulated):
+            yield ["--device", "vulkan", "--trials", str(TRIALS_ON_VULKAN)], {**lavapipe.environment(), **variables}
         return
     cpus = ["native"]
     if platform.machine() == "x86_64" and not SANITIZED:
@@ -91,7 +100,7 @@ def main():
     failures = 0
     for model in models(path):
         for weights in model.formats:
-            for seed, (options, variables) in enumerate(targets(device == ["vulkan"]), 1):
+            for seed, (options, variables) in enumerate(targets(device == ["vulkan"], model.matrices), 1):
                 failures += not verify(path, model, weights, seed, options, variables)
     sys.exit(failures != 0)
 
