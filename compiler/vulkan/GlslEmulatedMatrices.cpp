@@ -44,6 +44,14 @@ static bool isOfSums(memref::AllocaOp array) {
   return array.getType().getElementType().isF32();
 }
 
+/// With a count that the driver does not know, though it is this one: unrolled,
+/// these loops take it minutes to compile.
+static std::string loop(StringRef variable, StringRef count) {
+  return ("for (int " + variable + " = 0; " + variable +
+          " < int(gl_NumWorkGroups.y) * (" + count + "); ++" + variable + ") ")
+      .str();
+}
+
 std::string GlslPrinter::emulatedArray(memref::AllocaOp array, StringRef name) {
   Operation::operand_range sizes = array.getDynamicSizes();
   Emulated m{name.str(), operand(sizes[1], GlslExpression::Primary),
@@ -66,7 +74,7 @@ std::string GlslPrinter::emulatedStatement(func::CallOp call) {
                     isOfSums(array)};
   };
   Emulated m = matrix(name == kMultiplyMatrices ? 4 : 0);
-  std::string each = "for (int i_ = 0; i_ < " + m.own() + "; ++i_) ";
+  std::string each = loop("i_", m.own());
   std::string own = m.name + "[i_]";
   if (name == kClearMatrix)
     return each + own + " = 0.0";
@@ -74,10 +82,9 @@ std::string GlslPrinter::emulatedStatement(func::CallOp call) {
     return each + own + " /= " + matrix(2).name + "[i_]";
   if (name == kMultiplyMatrices) {
     Emulated lhs = matrix(0), rhs = matrix(2);
-    return each + "for (int k_ = 0; k_ < " + lhs.columns + "; ++k_) " + own +
-           " += float(" + lhs.name + "[(" + m.row() + ") * " + lhs.columns +
-           " + k_]) * float(" + rhs.name + "[k_ * " + rhs.columns + " + " +
-           m.column() + "])";
+    return each + loop("k_", lhs.columns) + own + " += float(" + lhs.name +
+           "[(" + m.row() + ") * " + lhs.columns + " + k_]) * float(" +
+           rhs.name + "[k_ * " + rhs.columns + " + " + m.column() + "])";
   }
   std::string stride = operand(operands[4], GlslExpression::Primary);
   std::string isColumnMajor = expression(operands[5]).text;

@@ -81,9 +81,8 @@ mlir::Value maySubgroupHold(KernelEmitter &e, mlir::Value condition);
 /// MAPSTO_EMULATE_MATRICES=16x16x16 when a model is compiled, matrices of that
 /// size are arrays of their invocations, and what is done with them are loops.
 /// Subgroups then are of so many invocations, whatever the device's are, and
-/// wait for the whole workgroup: fewer of them come than there are rows in a
-/// matrix, or more, as the sizes go.
-inline constexpr int64_t kEmulatedLanes = 16;
+/// wait for the whole workgroup.
+inline constexpr int64_t kEmulatedLanes = 32;
 bool emulatesMatrices();
 /// As such shaders' devices take them: those of the size, with no matrices.
 llvm::SmallVector<Tiling> emulated(llvm::ArrayRef<Tiling> tilings);
