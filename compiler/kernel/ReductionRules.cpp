@@ -113,7 +113,7 @@ Value emitElement(KernelEmitter &e, OpResult result, ArrayRef<Index> indices) {
       return arith::ConstantOp::create(
           e.b, e.b.getFloatAttr(type, value.getSplatValue<APFloat>()));
     return arith::ConstantOp::create(
-        e.b, e.b.getIntegerAttr(type, value.getSplatValue<APInt>()));
+        e.b, e.b.getIntegerAttr(signless(type), value.getSplatValue<APInt>()));
   }
   if (auto size = dyn_cast<SizeOp>(op))
     return arith::IndexCastOp::create(e.b, e.b.getI64Type(),

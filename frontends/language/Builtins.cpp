@@ -118,8 +118,9 @@ mlir::Value BuiltinCall::indices(unsigned i) {
            "`i64(x)` makes whole numbers");
     return {};
   }
-  return type.isInteger(32) || type.isInteger(64) ? value
-                                                  : t.cast(value, t.i64());
+  bool isKept = type.isSignlessInteger(32) || type.isSignlessInteger(64) ||
+                type.isUnsignedInteger(64); // of which not all are an i64
+  return isKept ? value : t.cast(value, t.i64());
 }
 
 int64_t BuiltinCall::integer(unsigned i) {

@@ -39,6 +39,8 @@ Object Elaborator::fail(Span span, std::string message, std::string hint) {
 std::string Elaborator::describe(Type type) {
   if (type.isInteger(1))
     return "bool";
+  if (type.isUnsignedInteger())
+    return "u" + std::to_string(type.getIntOrFloatBitWidth());
   std::string text;
   llvm::raw_string_ostream os(text);
   type.print(os);
@@ -125,8 +127,17 @@ Type Elaborator::elementType(mlir::MLIRContext *context, ast::TypeName name) {
   case ast::TypeName::Int:
     return b.getI64Type();
   case ast::TypeName::I8:
-  case ast::TypeName::U8:
     return b.getI8Type();
+  case ast::TypeName::I16:
+    return b.getI16Type();
+  case ast::TypeName::U8:
+    return b.getIntegerType(8, /*isSigned=*/false);
+  case ast::TypeName::U16:
+    return b.getIntegerType(16, /*isSigned=*/false);
+  case ast::TypeName::U32:
+    return b.getIntegerType(32, /*isSigned=*/false);
+  case ast::TypeName::U64:
+    return b.getIntegerType(64, /*isSigned=*/false);
   case ast::TypeName::Bool:
     return b.getI1Type();
   case ast::TypeName::String:
@@ -167,6 +178,15 @@ struct Table {
 };
 } // namespace
 
+static bool fits(double value, Type type) {
+  auto integer = llvm::dyn_cast<mlir::IntegerType>(type);
+  if (!integer || integer.getWidth() == 64)
+    return !integer || integer.isSignless() || value >= 0;
+  double span = std::exp2(integer.getWidth()),
+         least = integer.isSignless() ? -span / 2 : 0;
+  return value >= least && value < least + span;
+}
+
 mlir::Value Elaborator::toTensor(const Object &object, Span span, Type like) {
   if (object.isPoison())
     return {};
@@ -187,8 +207,14 @@ mlir::Value Elaborator::toTensor(const Object &object, Span span, Type like) {
   if (object.is<Dim>()) {
     const Dim &dim = object.get<Dim>();
     Type type = like && !isBool(like) ? like : t.i64();
-    if (auto value = dim.constant())
+    if (auto value = dim.constant()) {
+      if (!fits(*value, type)) {
+        fail(span,
+             std::to_string(*value) + " does not fit in " + describe(type));
+        return {};
+      }
       return t.constantInt(*value, type);
+    }
     return t.cast(t.size(dim), type);
   }
   if (object.is<std::shared_ptr<List>>()) {
@@ -207,6 +233,11 @@ mlir::Value Elaborator::toTensor(const Object &object, Span span, Type like) {
                         : (like && !isBool(like) ? like : t.i64());
         std::vector<mlir::Attribute> attrs;
         for (double number : table.numbers) {
+          if (!isBool(type) && !fits(number, type)) {
+            fail(span,
+                 shortNumber(number) + " does not fit in " + describe(type));
+            return {};
+          }
           if (isFloat(type))
             attrs.push_back(t.builder.getFloatAttr(type, number));
           else if (isBool(type))

@@ -14,7 +14,9 @@ Elaborator::Elaborator(mlir::MLIRContext &context,
                        const LanguageOptions &options,
                        DiagnosticEngine &diagnostics)
     : t(&context), context(context), options(options),
-      diagnostics(diagnostics) {}
+      diagnostics(diagnostics) {
+  t.builder.setListener(this);
+}
 
 mlir::OwningOpRef<mlir::ModuleOp>
 mapsto::importLanguage(mlir::MLIRContext &context, const SourceFile &source,

@@ -35,11 +35,13 @@ mlir::Location Elaborator::locate(Span span) {
 Object Elaborator::eval(const Expr &expr, Scope &scope, unsigned wanted) {
   mlir::Location outer = t.loc;
   Scope *outerScope = currentScope;
+  Span outerSpan = std::exchange(here, expr.span);
   t.loc = locate(expr.span);
   currentScope = &scope;
   llvm::scope_exit restore([&] {
     t.loc = outer;
     currentScope = outerScope;
+    here = outerSpan;
   });
   return evalExpr(expr, scope, wanted);
 }

@@ -170,7 +170,7 @@ Object Elaborator::unify(const ast::TypeExpr &type, const Object &object,
     // is said in the source.
     bool widens = isFloat(actual) && isFloat(element) &&
                   promote(actual, element) == element;
-    widens |= actual.isInteger(32) && element.isInteger(64);
+    widens |= actual.isSignlessInteger(32) && element.isSignlessInteger(64);
     if (!widens) {
       mismatch("");
       return {};

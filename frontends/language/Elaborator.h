@@ -49,7 +49,7 @@ struct BodyResult {
   Span untilSpan;
 };
 
-class Elaborator {
+class Elaborator : mlir::OpBuilder::Listener {
 public:
   Elaborator(mlir::MLIRContext &context, const LanguageOptions &options,
              DiagnosticEngine &diagnostics);
@@ -229,6 +229,11 @@ private:
   mlir::Value readParam(const Param &param);
   StateSlot *stateSlot(const State &state, Scope &scope, Span span);
   Scope *currentScope = nullptr;
+  Span here; ///< the expression that ops are made for
+
+  //===--- Unsigned integers (ElaborateUnsigned.cpp) ----------------------===//
+  void notifyOperationInserted(mlir::Operation *op,
+                               mlir::OpBuilder::InsertPoint) override;
 
   //===--- attend, scan, repeat -------------------------------------------===//
   Object evalAttend(const ast::AttendExpr &expr, Scope &scope, unsigned wanted);

@@ -374,8 +374,10 @@ static constexpr ForeignType foreignTypes[] = {
     {"float32", "f32"},   {"float16", "f16"}, {"half", "f16"},
     {"bfloat16", "bf16"}, {"float64", "f64"}, {"double", "f64"},
     {"int32", "i32"},     {"int64", "i64"},   {"long", "i64"},
-    {"int8", "i8"},       {"uint8", "u8"},    {"byte", "u8"},
-    {"str", "string"},    {"boolean", "bool"}};
+    {"int8", "i8"},       {"int16", "i16"},   {"short", "i16"},
+    {"uint8", "u8"},      {"byte", "u8"},     {"uint16", "u16"},
+    {"uint32", "u32"},    {"uint64", "u64"},  {"str", "string"},
+    {"boolean", "bool"}};
 
 static std::string hintForType(std::string_view name) {
   for (const ForeignType &foreign : foreignTypes)
@@ -389,8 +391,9 @@ static std::string hintForType(std::string_view name) {
     lower += c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
   if (parseTypeName(lower))
     return "did you mean `" + lower + "`?";
-  return "the types are f32, f16, bf16, f64, i32, i64, i8, u8 and bool, and, "
-         "fixed when compiling, int, float, bool and string";
+  return "the types are f32, f16, bf16, f64, i32, i64, i16, i8, u8, u16, "
+         "u32, u64 and bool, and, fixed when compiling, int, float, bool and "
+         "string";
 }
 
 TypeExpr ParserCore::parseType(bool mayBeOptional) {
@@ -459,7 +462,9 @@ static constexpr TypeSpelling typeSpellings[] = {
     {"f32", TypeName::F32},     {"f16", TypeName::F16},
     {"bf16", TypeName::BF16},   {"f64", TypeName::F64},
     {"i32", TypeName::I32},     {"i64", TypeName::I64},
-    {"i8", TypeName::I8},       {"u8", TypeName::U8},
+    {"i8", TypeName::I8},       {"i16", TypeName::I16},
+    {"u8", TypeName::U8},       {"u16", TypeName::U16},
+    {"u32", TypeName::U32},     {"u64", TypeName::U64},
     {"bool", TypeName::Bool},   {"int", TypeName::Int},
     {"float", TypeName::Float}, {"string", TypeName::String}};
 

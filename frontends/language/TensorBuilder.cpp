@@ -42,6 +42,13 @@ static unsigned rankOf(Type type) {
 Type mapsto::promote(Type a, Type b) {
   if (a == b)
     return a;
+  for (auto [one, other] : {std::pair(a, b), std::pair(b, a)})
+    if (one.isUnsignedInteger() && other.isSignlessInteger() &&
+        !isBool(other)) {
+      unsigned bits = 2 * one.getIntOrFloatBitWidth();
+      return bits > 64 ? one
+                       : promote(IntegerType::get(a.getContext(), bits), other);
+    }
   unsigned x = rankOf(a), y = rankOf(b);
   if (x == y)
     return Float32Type::get(a.getContext());
@@ -88,9 +95,10 @@ Value TensorBuilder::cast(Value x, Type type) {
           return constant(f.getValueAsDouble(), type);
       } else if (auto i =
                      dyn_cast<IntegerAttr>(dense.getValues<Attribute>()[0])) {
-        int64_t n = dense.getElementType().isInteger(1)
+        Type element = dense.getElementType();
+        int64_t n = isBool(element) || element.isUnsignedInteger()
                         ? i.getValue().getZExtValue()
-                        : i.getInt();
+                        : i.getValue().getSExtValue();
         if (!isBool(type))
           return constantInt(n, type);
       }

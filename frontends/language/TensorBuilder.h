@@ -20,7 +20,9 @@ namespace mapsto {
 /// `clash` has them).
 std::optional<Dims> broadcastShapes(const Dims &a, const Dims &b,
                                     std::pair<Dim, Dim> *clash = nullptr);
-/// bool < i8 < i32 < i64 < f16, bf16 < f32 < f64; f16 with bf16 is f32.
+/// bool < i8 < i16 < i32 < i64 < f16, bf16 < f32 < f64; f16 with bf16 is f32.
+/// Of an unsigned integer with a signed one it is the signed one that holds
+/// both, and u64 where there is none.
 mlir::Type promote(mlir::Type a, mlir::Type b);
 bool isFloat(mlir::Type type);
 bool isBool(mlir::Type type);

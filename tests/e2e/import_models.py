@@ -84,7 +84,8 @@ class Import(Test):
     @unittest.skipUnless(CASES.exists(), "Debian's package libonnx-testdata is not here")
     def test_onnx(self):
         for case in ("add", "matmul_3d", "softmax_axis_1", "lstm_defaults", "gru_with_initial_bias", "reduce_mean_keepdims_example",
-                     "transpose_all_permutations_3", "concat_3d_axis_1"):
+                     "transpose_all_permutations_3", "concat_3d_axis_1", "add_uint8", "max_uint16", "bitshift_right_uint32",
+                     "max_uint64", "min_int16", "dequantizelinear", "quantizelinear"):
             with self.subTest(case):
                 self.assertTrue(self.same(CASES / f"test_{case}" / "model.onnx", weights=None))
 
