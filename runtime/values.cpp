@@ -115,10 +115,12 @@ struct Reader {
         return notElement(at);
       at = end;
     } else {
-      e.integer = strtoll(at, &end, 10);
+      bool isLarge = dtype == MAPSTO_U64 && *at != '-';
+      e.integer =
+          isLarge ? int64_t(strtoull(at, &end, 10)) : strtoll(at, &end, 10);
       if (end == at || *end == '.' || *end == 'e' || *end == 'E')
         return notElement(at);
-      if (errno == ERANGE || !fitsInt(dtype, e.integer))
+      if (errno == ERANGE || !(isLarge || fitsInt(dtype, e.integer)))
         return fail("%.*s does not fit in %s", int(end - at), at,
                     mapsto_dtype_name(dtype));
       at = end;

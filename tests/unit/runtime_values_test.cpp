@@ -63,6 +63,9 @@ TEST(Values, NamesWhatIsWrong) {
   EXPECT_EQ(read("65536", MAPSTO_U16, {-1}), "65536 does not fit in u16");
   EXPECT_EQ(read("4294967296", MAPSTO_U32, {-1}),
             "4294967296 does not fit in u32");
+  EXPECT_EQ(read("18446744073709551616", MAPSTO_U64, {-1}),
+            "18446744073709551616 does not fit in u64");
+  EXPECT_EQ(read("18446744073709551615", MAPSTO_U64, {}), "[]: 1.84467e+19");
   EXPECT_EQ(read("-1", MAPSTO_U64, {-1}), "-1 does not fit in u64");
   EXPECT_EQ(read("2", MAPSTO_BOOL, {-1}), "2 does not fit in bool");
   EXPECT_EQ(read("[1, 2", MAPSTO_F32, {-1}), "a `]` is missing");
