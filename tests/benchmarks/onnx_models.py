@@ -2,14 +2,18 @@
 """Times the models of ../shared/models beside ONNX Runtime, in turns.
 
 usage: onnx_models.py LIBONNXRUNTIME [ROUNDS]. Prints, for one and two threads, the
-least and the median of both in ms; the time from a process's start to its first
-result; and what each ships: the executable, and the library with the model.
+least and the median of both in ms; the time to the first result, ours from the
+process's start to its end, theirs from the loading of the library on, in a process
+of its own; the most memory, ours of the whole process, theirs what the library and
+the session add to it; and what each ships: the executable, and the library with the
+model.
 """
 
 import json
 import os
 import pathlib
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -69,15 +73,39 @@ def ours(executable, line, runs, threads):
 
 
 def first(command):
+    """Milliseconds and most memory, in MB, of a process."""
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return (time.perf_counter() - start) * 1e3
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[0]} failed")
+    return (time.perf_counter() - start) * 1e3, usage.ru_maxrss / 1e3
+
+
+def theirs_first(library, name, threads):
+    """The same of theirs, in this process."""
+    def most():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+    file, reference, _ = ROWS[name]
+    inputs = inputs_of(MODELS / reference)
+    before, start = most(), time.perf_counter()
+    Theirs(library, MODELS / file, inputs, threads).times(1)
+    print((time.perf_counter() - start) * 1e3, most() - before)
+
+
+def inputs_of(data):
+    return [Given(t, data) for t in json.loads((data / "manifest.json").read_text())["inputs"].values()]
 
 
 def main():
+    if sys.argv[1] == "--first":
+        return theirs_first(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     library, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5
     mapsto = os.environ.get("MAPSTO", str(ROOT / "build/release/tools/mapsto/mapsto"))
-    print("| model | threads | Mapsto, ms | ONNX Runtime, ms | ratio | first result, ms | to ship, MB |\n|---|---|---|---|---|---|---|")
+    print("| model | threads | Mapsto, ms | ONNX Runtime, ms | ratio | first result, ms | memory, MB | to ship, MB |\n"
+          "|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, (file, reference, options) in ROWS.items():
             model, data, executable = MODELS / file, MODELS / reference, pathlib.Path(folder) / name
@@ -86,7 +114,7 @@ def main():
             line = [f"--input={n}=@{data / t['file']}" for n, t in inputs.items() if n != "sr"]
             size = (executable.stat().st_size / 1e6, (os.stat(library).st_size + model.stat().st_size) / 1e6)
             for threads in (1, 2):
-                theirs = Theirs(library, model, [Given(t, data) for t in inputs.values()], threads)
+                theirs = Theirs(library, model, inputs_of(data), threads)
                 theirs.times(3)
                 mine, other = [], []
                 for _ in range(rounds):
@@ -94,9 +122,13 @@ def main():
                     other.append((min(times := theirs.times(50)), statistics.median(times)))
                 least = [min(side)[0] for side in (mine, other)]
                 middle = [statistics.median(m for _, m in side) for side in (mine, other)]
-                start = min(first([executable, *line, "--threads", str(threads)]) for _ in range(5))
+                begun = [min(first([executable, *line, "--threads", str(threads)]) for _ in range(5))]
+                begun.append(min(tuple(map(float, subprocess.run(
+                    [sys.executable, __file__, "--first", library, name, str(threads)], capture_output=True, text=True,
+                    check=True).stdout.split())) for _ in range(5)))
                 print(f"| {name} | {threads} | {least[0]:.3f} ({middle[0]:.3f}) | {least[1]:.3f} ({middle[1]:.3f}) | "
-                      f"{least[1] / least[0]:.2f} | {start:.1f} | {size[0]:.1f}, {size[1]:.1f} |", flush=True)
+                      f"{least[1] / least[0]:.2f} | {begun[0][0]:.1f}, {begun[1][0]:.1f} | {begun[0][1]:.1f}, {begun[1][1]:.1f} | "
+                      f"{size[0]:.1f}, {size[1]:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
