@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -73,26 +72,33 @@ def ours(executable, line, runs, threads):
 
 
 def first(command):
-    """Milliseconds and most memory, in MB, of a process."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command[0]} failed")
-    return (time.perf_counter() - start) * 1e3, usage.ru_maxrss / 1e3
+    subprocess.run(command, check=True, capture_output=True)
+    return (time.perf_counter() - start) * 1e3
+
+
+def most_memory(process="self"):
+    """In MB. (What getrusage tells of a process began as its parent's.)"""
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1e3 if found else 0
+
+
+def ours_most_memory(command):
+    process, most = subprocess.Popen([*command, "--bench", "1000"], stdout=subprocess.DEVNULL), 0
+    while process.poll() is None:
+        most = max(most, most_memory(process.pid))
+        time.sleep(0.01)
+    return most
 
 
 def theirs_first(library, name, threads):
-    """The same of theirs, in this process."""
-    def most():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
+    """Prints the first result's time and memory of theirs, in this process."""
     file, reference, _ = ROWS[name]
     inputs = inputs_of(MODELS / reference)
-    before, start = most(), time.perf_counter()
+    before, start = most_memory(), time.perf_counter()
     Theirs(library, MODELS / file, inputs, threads).times(1)
-    print((time.perf_counter() - start) * 1e3, most() - before)
+    print((time.perf_counter() - start) * 1e3, most_memory() - before)
 
 
 def inputs_of(data):
@@ -122,7 +128,8 @@ def main():
                     other.append((min(times := theirs.times(50)), statistics.median(times)))
                 least = [min(side)[0] for side in (mine, other)]
                 middle = [statistics.median(m for _, m in side) for side in (mine, other)]
-                begun = [min(first([executable, *line, "--threads", str(threads)]) for _ in range(5))]
+                command = [executable, *line, "--threads", str(threads)]
+                begun = [(min(first(command) for _ in range(5)), ours_most_memory(command))]
                 begun.append(min(tuple(map(float, subprocess.run(
                     [sys.executable, __file__, "--first", library, name, str(threads)], capture_output=True, text=True,
                     check=True).stdout.split())) for _ in range(5)))
