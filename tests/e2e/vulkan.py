@@ -109,6 +109,14 @@ class Vulkan(Test):
 
 
 class Devices(Vulkan):
+    def test_inspect_lists_shaders(self):
+        model = self.folder / "pointwise.mto"
+        model.write_text(POINTWISE)
+        text = self.succeed(mapsto("inspect", model, "--target", "both", "--dim", "M=3", "--dim", "N=7")).stdout
+        self.assertRegex(text, r"shaders \(3, one dispatch a launch\)")
+        self.assertRegex(text, r"0 +add +(invocations, |workgroups of )\d+ +\d+ +\d+ +[\d.]+ kB\n +for any device")
+        self.assertNotIn("shaders", self.succeed(mapsto("inspect", model)).stdout)
+
     def test_devices(self):
         text = self.results(MAPSTO, "devices")
         self.assertRegex(text, r"vulkan:0\n  name +\S.*\(.*\)\n  driver +\S.*, Vulkan 1\.\d\n")

@@ -133,6 +133,57 @@ Summary::Table Summary::kernels() const {
   return table;
 }
 
+/// What a variant needs of a device, "f16, subgroups": nothing for any device.
+static std::string needs(uint32_t features) {
+  static constexpr std::pair<ShaderFeature, const char *> kNames[] = {
+      {ShaderFeature::Int64, "i64"},
+      {ShaderFeature::Float64, "f64"},
+      {ShaderFeature::Int16, "i16"},
+      {ShaderFeature::Int8, "i8"},
+      {ShaderFeature::Float16, "f16"},
+      {ShaderFeature::Storage16, "16-bit storage"},
+      {ShaderFeature::Storage8, "8-bit storage"},
+      {ShaderFeature::Subgroups, "subgroups"},
+      {ShaderFeature::Matrices, "matrices"}};
+  std::string text;
+  for (auto [feature, name] : kNames)
+    if (features & uint32_t(feature))
+      text += (text.empty() ? "" : ", ") + std::string(name);
+  return text.empty() ? "any device" : text;
+}
+
+Summary::Table Summary::shaders() const {
+  Table table{"shaders (" + std::to_string(m.shaders.count) +
+                  ", one dispatch a launch)",
+              {"", "name", "dispatch", "items", "pushes", "SPIR-V"},
+              {},
+              ""};
+  for (uint32_t i = 0; i != m.shaders.count; ++i) {
+    const ShaderRecord &shader = m.shaders[i];
+    std::string variants;
+    double words = 0;
+    uint32_t items = shader.itemsExpr;
+    for (uint32_t v = 0; v != shader.variants.count; ++v) {
+      const VariantRecord &variant = m.variants[shader.variants.first + v];
+      words += variant.code.count;
+      variants += (v ? "; or " : "for ") + needs(variant.features);
+      if (variant.tilings.count) // the last one's first, for any device
+        items = m.tilings[variant.tilings.first].itemsExpr;
+      if (variant.tilings.count > 1)
+        variants += ", " + std::to_string(variant.tilings.count) + " tilings";
+    }
+    bool groups = DispatchKind(shader.dispatch) == DispatchKind::Workgroups;
+    table.rows.push_back(
+        {{std::to_string(i), m.text(m.kernels[i].symbol),
+          (groups ? "workgroups of " : "invocations, ") +
+              std::to_string(shader.workgroupSize),
+          amount(items, ""), std::to_string(shader.pushes.count),
+          amountText(4 * words, "B")},
+         variants});
+  }
+  return table;
+}
+
 Summary::Table Summary::schedule() const {
   Table table{"schedule", {"step", "writes", "reads"}, {}, ""};
   auto names = [&](const Records<uint32_t> &list, uint32_t from, uint32_t to) {
@@ -244,6 +295,8 @@ std::vector<Summary::Table> Summary::tables() const {
   if (!m.parameters.empty())
     all.push_back(parameters());
   all.push_back(kernels());
+  if (!m.shaders.empty())
+    all.push_back(shaders());
   all.push_back(schedule());
   all.push_back(memory());
   if (!remarks.empty()) {

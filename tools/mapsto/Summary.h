@@ -51,6 +51,7 @@ private:
   Table tensors() const;
   Table parameters() const;
   Table kernels() const;
+  Table shaders() const;
   Table schedule() const;
   Table memory() const;
 
