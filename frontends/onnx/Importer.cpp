@@ -3,6 +3,7 @@
 #include "dialect/Builders.h"
 #include "frontends/onnx/Folding.h"
 #include "frontends/onnx/Node.h"
+#include "frontends/onnx/SmallFloats.h"
 #include "frontends/onnx/Triangle.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -183,7 +184,7 @@ mlir::Value Importer::makeTensor(Value &value) {
     if (!whole)
       return {};
     b.setInsertionPointAfterValue(whole);
-    return cast(b, loc, whole, carrier);
+    return fromStored(b, loc, whole, value.type);
   }
   const Known &known = *value.known;
   if (isa<FloatType>(carrier)) { // whole ones
@@ -373,6 +374,15 @@ void Importer::importNodes(
     importNode(node);
 }
 
+/// Floats of 8 bits and less are stored, and computed with as others.
+static bool takesSmallFloats(StringRef op) {
+  static constexpr const char *kOps[] = {
+      "Cast",     "CastLike",  "Constant", "DequantizeLinear", "Flatten",
+      "Identity", "Reshape",   "Shape",    "QuantizeLinear",   "Size",
+      "Squeeze",  "Transpose", "Unsqueeze"};
+  return llvm::is_contained(kOps, op);
+}
+
 void Importer::importNode(const NodeProto &node) {
   // Functions may call each other so often that the whole never ends.
   if (++imported > ModelFile::kMostNodes) {
@@ -423,6 +433,13 @@ void Importer::importNode(const NodeProto &node) {
                          ", and it takes tensors");
         return poison();
       }
+  for (Value *input : inputs)
+    if (isSmallFloat(input->type) && !takesSmallFloats(node.op_type())) {
+      report(node,
+             "it does not take elements of " + nameOf(dataTypeOf(input->type)),
+             "cast them to float before it");
+      return poison();
+    }
   Node context(*this, node, std::move(inputs));
   Mark before = mark();
   inheritsPoison = false;
@@ -440,6 +457,8 @@ void Importer::importNode(const NodeProto &node) {
     bool given =
         size_t(i) < context.outputs.size() &&
         (context.outputs[size_t(i)] || context.outputs[size_t(i)].none);
+    given = given && (takesSmallFloats(node.op_type()) ||
+                      !isSmallFloat(context.outputs[size_t(i)].type));
     if (given)
       value = std::move(context.outputs[size_t(i)]);
     else

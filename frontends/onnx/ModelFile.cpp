@@ -26,6 +26,11 @@ size_t sizeOf(int32_t type) {
   case TensorProto::INT4:
   case TensorProto::UINT2:
   case TensorProto::INT2:
+  case TensorProto::FLOAT8E4M3FN:
+  case TensorProto::FLOAT8E4M3FNUZ:
+  case TensorProto::FLOAT8E5M2:
+  case TensorProto::FLOAT8E5M2FNUZ:
+  case TensorProto::FLOAT4E2M1:
     return 1;
   case TensorProto::UINT16:
   case TensorProto::INT16:
@@ -144,6 +149,7 @@ uint64_t packedIn(int32_t type) {
   switch (type) {
   case TensorProto::UINT4:
   case TensorProto::INT4:
+  case TensorProto::FLOAT4E2M1:
     return 2;
   case TensorProto::UINT2:
   case TensorProto::INT2:

@@ -3,6 +3,7 @@
 #include "frontends/onnx/Folding.h"
 #include "frontends/onnx/Formula.h"
 #include "frontends/onnx/Ops.h"
+#include "frontends/onnx/SmallFloats.h"
 
 using namespace mlir;
 
@@ -216,8 +217,10 @@ std::optional<Known> keptBy(Type type, const Known *known) {
 }
 
 LogicalResult castInto(Node &n, Type type) {
-  n.ignore("saturate");   // decide on elements of 8 bits alone
-  n.ignore("round_mode"); //
+  bool saturate = n.attr("saturate", 1) != 0; // floats of 8 bits
+  n.ignore("round_mode");                     // of float8e8m0
+  if (isSmallFloat(type) && type != n.type(0))
+    return n.result(roundSmall(n.b, n.loc, n.in(0), type, saturate), type);
   return n.resultOr(keptBy(type, n.known(0)), type, [&] {
     return FailureOr<mlir::Value>(
         convert(n.b, n.loc, n.in(0), n.type(0), type));

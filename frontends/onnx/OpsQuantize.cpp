@@ -6,50 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/onnx/Ops.h"
+#include "frontends/onnx/Quantized.h"
+#include "frontends/onnx/SmallFloats.h"
 
 using namespace mlir;
 
 namespace mapsto::onnx {
 namespace {
-
-/// What the ops of this file say again and again.
-struct Numbers {
-  explicit Numbers(Node &n)
-      : b(n.b), loc(n.loc), f32(n.b.getF32Type()), i32(n.b.getI32Type()) {}
-
-  mlir::Value to(mlir::Value x, Type element) const {
-    return cast(b, loc, x, element);
-  }
-  /// Of shapes that broadcast, as those that `spread` and `scaleFor` give.
-  template <typename Op> mlir::Value apply(mlir::Value x, mlir::Value y) const {
-    return *binary<Op>(b, loc, x, y);
-  }
-  mlir::Value clamp(mlir::Value x, double least, double most) const {
-    auto number = [&](double v) { return splat(b, loc, v, x.getType()); };
-    return MinOp::create(b, loc, MaxOp::create(b, loc, x, number(least)),
-                         number(most));
-  }
-  /// q - zero point as i32; without a zero point, q.
-  mlir::Value centre(mlir::Value q, mlir::Value zero) const {
-    q = to(q, i32);
-    return zero ? apply<SubOp>(q, to(zero, i32)) : q;
-  }
-  /// round(x) + zero point, in f32, kept within `type`. Sums of numbers that
-  /// fit are exact there, and others are far outside.
-  mlir::Value saturate(mlir::Value x, mlir::Value zero, Type type) const {
-    mlir::Value sum = to(RoundOp::create(b, loc, x), f32);
-    if (zero)
-      sum = apply<AddOp>(sum, to(zero, f32));
-    unsigned bits = type.getIntOrFloatBitWidth();
-    double span = double(int64_t(1) << bits);
-    double least = type.isUnsignedInteger() ? 0 : -span / 2;
-    return to(clamp(sum, least, least + span - 1), carrierOf(type));
-  }
-
-  OpBuilder &b;
-  Location loc;
-  Type f32, i32;
-};
 
 bool isQuantized(Type type) {
   auto integer = dyn_cast<IntegerType>(type);
@@ -143,16 +106,17 @@ private:
 
 LogicalResult quantizeLinear(Node &n) {
   Numbers with(n);
-  n.ignore("saturate"); // decides on float8 alone
+  bool saturate = n.attr("saturate", 1) != 0; // floats of 8 bits
   Type zeroType = n.type(2);
   FailureOr<Type> type = outputType(
       n, zeroType ? zeroType : n.b.getIntegerType(8, /*isSigned=*/false));
   FailureOr<Spread> spread = Spread::of(n);
   if (failed(type) || failed(spread))
     return failure();
-  if (!isQuantized(*type))
+  if (!isQuantized(*type) && !isSmallFloat(*type))
     return n.fail("it quantizes to " + nameOf(dataTypeOf(*type)) +
-                  ": only integers of 2 to 16 bits are supported");
+                  ": only integers of 2 to 16 bits and floats of 4 and 8 are "
+                  "supported");
   if (zeroType && zeroType != *type)
     return n.fail("its zero point is not of its output_dtype");
   FailureOr<mlir::Value> scale = (*spread)(1), zero = (*spread)(2);
@@ -161,10 +125,15 @@ LogicalResult quantizeLinear(Node &n) {
   Type precision = n.type(1);
   if (int64_t asked = n.attr("precision", 0))
     precision = typeOf(n.b.getContext(), int32_t(asked));
-  if (!isa_and_nonnull<FloatType>(precision))
+  if (!isa_and_nonnull<FloatType>(precision) || isSmallFloat(precision))
     return n.fail("its scale is not of a float type that is supported");
   mlir::Value quotient = with.apply<DivOp>(with.to(n.in(0), precision),
                                            with.to(*scale, precision));
+  if (isSmallFloat(*type)) { // whose zero point is 0
+    if (*zero)
+      quotient = with.apply<AddOp>(with.to(quotient, with.f32), *zero);
+    return n.result(roundSmall(n.b, n.loc, quotient, *type, saturate), *type);
+  }
   return n.result(with.saturate(quotient, *zero, *type), *type);
 }
 
@@ -174,16 +143,25 @@ LogicalResult dequantizeLinear(Node &n) {
   FailureOr<Spread> spread = Spread::of(n);
   if (failed(type) || failed(spread))
     return failure();
-  if (!isa<IntegerType>(n.type(0)) || !isa<FloatType>(*type))
-    return n.fail("it makes " + nameOf(dataTypeOf(*type)) + " of " +
-                  nameOf(dataTypeOf(n.type(0))) +
-                  ": it is supported from integers to floats");
+  bool ofFloats = isSmallFloat(n.type(0));
+  if (!(isa<IntegerType>(n.type(0)) || ofFloats) || !isa<FloatType>(*type) ||
+      isSmallFloat(*type))
+    return n.fail(
+        "it makes " + nameOf(dataTypeOf(*type)) + " of " +
+        nameOf(dataTypeOf(n.type(0))) +
+        ": it is supported from integers and floats of 4 and 8 bits to "
+        "other floats");
   FailureOr<mlir::Value> scale = (*spread)(1), zero = (*spread)(2);
   if (failed(scale) || failed(zero))
     return failure();
   // A product of f16 numbers is rounded once, at the end.
   Type wide = isa<Float64Type>(*type) ? *type : with.f32;
-  mlir::Value centred = with.to(with.centre(n.in(0), *zero), wide);
+  mlir::Value centred;
+  if (!ofFloats)
+    centred = with.to(with.centre(n.in(0), *zero), wide);
+  else
+    centred =
+        with.to(*zero ? with.apply<SubOp>(n.in(0), *zero) : n.in(0), wide);
   return n.result(
       with.to(with.apply<MulOp>(centred, with.to(*scale, wide)), *type), *type);
 }

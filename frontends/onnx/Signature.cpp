@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/onnx/Importer.h"
+#include "frontends/onnx/SmallFloats.h"
 
 #include "dialect/Builders.h"
 
@@ -93,7 +94,7 @@ std::optional<Value> Importer::declareTensor(StringRef name,
       mapsto::tensorOf(dims, storedAs(value.type)),
       NameLoc::get(b.getStringAttr(name)));
   inputNames.push_back(value.name);
-  value.tensor = cast(b, argument.getLoc(), argument, carrierOf(value.type));
+  value.tensor = fromStored(b, argument.getLoc(), argument, value.type);
   return arguments[value.name] = value;
 }
 
@@ -237,7 +238,7 @@ void Importer::importOutputs(const GraphProto &graph) {
       mlir::Value tensor = materialise(one);
       if (!tensor)
         return;
-      outputs.push_back(cast(b, main.getLoc(), tensor, storedAs(one.type)));
+      outputs.push_back(toStored(b, main.getLoc(), tensor, one.type));
       attributes.push_back(b.getDictionaryAttr(
           b.getNamedAttr(kNameAttr, b.getStringAttr(name))));
     };

@@ -2,6 +2,7 @@
 
 #include "dialect/Builders.h"
 #include "frontends/onnx/Node.h"
+#include "frontends/onnx/SmallFloats.h"
 
 using namespace mlir;
 
@@ -47,6 +48,16 @@ Type typeOf(MLIRContext *context, int32_t dataType) {
     return isUnsigned(2);
   case TensorProto::UINT4:
     return isUnsigned(4);
+  case TensorProto::FLOAT8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case TensorProto::FLOAT8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case TensorProto::FLOAT8E5M2:
+    return Float8E5M2Type::get(context);
+  case TensorProto::FLOAT8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case TensorProto::FLOAT4E2M1:
+    return Float4E2M1FNType::get(context);
   default:
     return {};
   }
@@ -89,6 +100,11 @@ std::optional<mapsto_dtype> weightType(int32_t dataType) {
   case TensorProto::UINT2:
   case TensorProto::UINT4:
   case TensorProto::UINT8:
+  case TensorProto::FLOAT8E4M3FN:
+  case TensorProto::FLOAT8E4M3FNUZ:
+  case TensorProto::FLOAT8E5M2:
+  case TensorProto::FLOAT8E5M2FNUZ:
+  case TensorProto::FLOAT4E2M1:
     return MAPSTO_U8;
   case TensorProto::BOOL:
     return MAPSTO_BOOL;
@@ -113,6 +129,8 @@ int32_t dataTypeOf(Type type) {
 }
 
 Type storedAs(Type type) {
+  if (isSmallFloat(type))
+    return IntegerType::get(type.getContext(), 8, IntegerType::Unsigned);
   auto integer = dyn_cast<IntegerType>(type);
   return !integer || integer.getWidth() == 1 || integer.getWidth() >= 8
              ? type
@@ -121,6 +139,8 @@ Type storedAs(Type type) {
 
 Type carrierOf(Type type) {
   Builder b(type.getContext());
+  if (isSmallFloat(type))
+    return b.getF32Type();
   auto integer = dyn_cast<IntegerType>(type);
   if (!integer || integer.getWidth() == 1)
     return type;
@@ -128,6 +148,19 @@ Type carrierOf(Type type) {
     return integer.isUnsigned() ? b.getI64Type() : type;
   return integer.isUnsigned() || integer.getWidth() != 8 ? b.getI32Type()
                                                          : type;
+}
+
+mlir::Value fromStored(OpBuilder &b, Location loc, mlir::Value tensor,
+                       Type type) {
+  return isSmallFloat(type) ? decodeSmall(b, loc, tensor, type)
+                            : cast(b, loc, tensor, carrierOf(type));
+}
+
+mlir::Value toStored(OpBuilder &b, Location loc, mlir::Value tensor,
+                     Type type) {
+  return isSmallFloat(type)
+             ? encodeSmall(b, loc, tensor, type, /*saturate=*/false)
+             : cast(b, loc, tensor, storedAs(type));
 }
 
 /// Whole numbers modulo 2^bits, from -2^(bits - 1) or, of an unsigned type, 0.
@@ -146,7 +179,8 @@ static mlir::Value wrapNarrow(OpBuilder &b, Location loc, mlir::Value tensor,
 
 mlir::Value wrapTo(OpBuilder &b, Location loc, mlir::Value tensor, Type type) {
   Type carrier = carrierOf(type);
-  if (carrier == type || type.isInteger(64)) // of any sign
+  if (carrier == type || type.isInteger(64) || // of any sign
+      isSmallFloat(type))                      // whoever makes them rounds them
     return tensor;
   if (storedAs(type) != type)
     return wrapNarrow(b, loc, tensor, type);
@@ -161,6 +195,8 @@ mlir::Value convert(OpBuilder &b, Location loc, mlir::Value tensor, Type from,
     mlir::Value zero = splat(b, loc, 0, tensor.getType());
     return CompareOp::create(b, loc, ComparePredicate::ne, tensor, zero);
   }
+  if (isSmallFloat(to))
+    return roundSmall(b, loc, tensor, to, /*saturate=*/true);
   // Its carrier has not the sign that uint64 lacks.
   for (Type type : {from, to})
     if (type.isUnsignedInteger(64))

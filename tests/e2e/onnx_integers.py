@@ -1,5 +1,7 @@
-"""ONNX models of whole numbers: quantized ones, and those of 4 and of 64 bits. What is expected is computed here."""
+"""ONNX models of whole numbers: quantized ones, and those of 4 and of 64 bits, and of floats of 4 and 8 bits. What is
+expected is computed here."""
 
+import math
 import unittest
 
 import onnx_file as onnx
@@ -9,6 +11,22 @@ from support import Test, mapsto, write_npy
 
 def saturate(real, scale, zero, least, most):
     return max(least, min(most, round(real / scale) + zero))
+
+
+def magnitudes(exponent, mantissa, bias, count):
+    """The `count` numbers that are not below 0, by their codes."""
+    ones = 1 << mantissa
+    return [(code % ones + (ones if code >= ones else 0)) * 2.0 ** (max(code // ones, 1) - bias - mantissa)
+            for code in range(count)]
+
+
+def nearest(x, numbers, infinity):
+    """Rounded to a number by its code, halves to the even one; `infinity` stands for what is beyond all."""
+    if math.isnan(x):
+        return x
+    steps = numbers + [2 * numbers[-1] - numbers[-2]]
+    code = min(range(len(steps)), key=lambda c: (abs(min(abs(x), steps[-1]) - steps[c]), c % 2))
+    return math.copysign(numbers[code] if code < len(numbers) else infinity, x)
 
 
 class Integers(Test):
@@ -31,6 +49,33 @@ class Integers(Test):
                               [("x", FLOAT, [2, 5])], [("y", UINT8, [2, 5])],
                               [("s", FLOAT, [2, 3], sum(scales, [])), ("z", UINT8, [2, 3], sum(zeros, []))]),
                    {"x": x}, {"y": expected})
+
+    def test_small_floats(self):
+        x = [s * v for v in (0.0, 1e-9, 0.01, 0.3, 0.25, 1.3, 1.0625, 17.0, 19.0, 5.0, 230.0, 248.0, 463.0, 465.0, 5e4,
+                             61439.0, 6e9, math.inf) for s in (1, -1)] + [math.nan]
+        for dtype, form, infinity in ((onnx.FLOAT8E4M3FN, (4, 3, 7, 127), math.nan),
+                                      (onnx.FLOAT8E4M3FNUZ, (4, 3, 8, 128), math.nan),
+                                      (onnx.FLOAT8E5M2, (5, 2, 15, 124), math.inf),
+                                      (onnx.FLOAT8E5M2FNUZ, (5, 2, 16, 128), math.nan)):
+            numbers = magnitudes(*form)
+            rounded = {name: [nearest(v, numbers, beyond) for v in x]
+                       for name, beyond in (("most", numbers[-1]), ("none", infinity))}
+            back = [node("Cast", name + "8", name, to=FLOAT) for name in rounded]
+            self.check(onnx.model([node("Cast", "x", "most8", to=dtype), node("Cast", "x", "none8", to=dtype, saturate=0),
+                                   *back, node("QuantizeLinear", "x s", "q", output_dtype=dtype),
+                                   node("DequantizeLinear", "q s", "twice")],
+                                  [("x", FLOAT, ["n"])],
+                                  [("most", FLOAT, ["n"]), ("none", FLOAT, ["n"]), ("twice", FLOAT, ["n"])],
+                                  [("s", FLOAT, [], [2.0])], opset=24),
+                       {"x": x}, {**rounded, "twice": [2 * nearest(v / 2, numbers, numbers[-1]) for v in x]})
+        numbers, x = magnitudes(2, 1, 1, 8), [0.2, -0.25, 0.75, 1.25, -2.5, 5.0, 4.9, -7.0, math.inf]
+        self.check(onnx.model([node("Cast", "x", "s", to=onnx.FLOAT4E2M1), node("Cast", "s", "y", to=FLOAT)],
+                              [("x", FLOAT, [9])], [("y", FLOAT, [9])], opset=24),
+                   {"x": x}, {"y": [nearest(v, numbers, 6.0) for v in x]})
+        path = self.folder / "model.onnx"
+        path.write_bytes(onnx.model([node("Add", "x x", "y")], [("x", onnx.FLOAT8E5M2, [1])],
+                                    [("y", onnx.FLOAT8E5M2, [1])]))
+        self.refuse(mapsto("run", path, "--input", "x=1"), "does not take elements of float8e5m2", "cast them to float")
 
     def test_quantize_without_zero_point(self):
         x = [-40000.0, -0.5, 1.5, 70000.0]
