@@ -78,15 +78,26 @@ AttentionMatrices::Tile AttentionMatrices::makeTile(StringRef name, Value count,
   return {e.sharedArray(name, e.mul(count, stride), element).memref, stride};
 }
 
+AttentionMatrices::Tile AttentionMatrices::tileOf(StringRef name,
+                                                  int64_t length,
+                                                  ArrayRef<Value> operands) {
+  bool inEights = llvm::all_of(
+      operands, [&](Value operand) { return liesInEights(e, operand); });
+  int64_t unit = inEights ? kEight : 1;
+  Tile tile =
+      makeTile(name, keyBlock, e.idx(length / unit), kMatrixAlignment / unit,
+               inEights ? eightType(e) : e.b.getF16Type());
+  tile.unit = unit;
+  return tile;
+}
+
 void AttentionMatrices::allocate() {
   Type half = e.b.getF16Type();
   // Lines are 16 bytes apart beyond their lengths: they begin in other banks.
-  auto halves = [&](StringRef name, Value length) {
-    return makeTile(name, keyBlock, length, kMatrixAlignment, half);
-  };
-  keyTile = halves("keyTile", e.idx(width));
-  valueTile = halves("valueTile", e.idx(columns));
-  weightTile = halves("weights", rowBlock);
+  keyTile =
+      tileOf("keyTile", width, {op.getQueries().front(), op.getKeys().front()});
+  valueTile = tileOf("valueTile", columns, {op.getValue()});
+  weightTile = makeTile("weights", keyBlock, rowBlock, kMatrixAlignment, half);
   scoreTile =
       makeTile("scores", keyBlock, rowBlock, kMatrixAlignment / 2, type);
   exchange = e.sharedArray("exchange", e.mul(rowBlock, parts), type).memref;
@@ -145,15 +156,14 @@ void AttentionMatrices::emitItem(Value item) {
   e.loop(range.begin, range.end, keyBlock, [&](Value key) {
     firstKey = named(key, "firstKey");
     keyCount = named(e.minIndex(keyBlock, e.sub(range.end, key)), "keyCount");
-    auto read = [&](Value operand, const Indices &batch) {
-      return [this, operand, batch](Value line, Value at) {
-        Index key = varying(e.add(firstKey, line));
-        return e.element(operand, with(batch, key, varying(at)));
+    auto keyOf = [&](const Indices &batch) {
+      return [this, &batch](Value line) {
+        return with(batch, varying(e.add(firstKey, line)));
       };
     };
     e.barrierOfArrays(); // the keys and values before have been read
-    stage(keyTile, width, keyCount, read(op.getKeys().front(), keyBatch));
-    stage(valueTile, columns, keyCount, read(op.getValue(), valueBatch));
+    stage(keyTile, width, keyCount, op.getKeys().front(), keyOf(keyBatch));
+    stage(valueTile, columns, keyCount, op.getValue(), keyOf(valueBatch));
     e.barrierOfArrays();
     multiplyKeys();
     barrierOfSubgroup(e);
@@ -169,11 +179,8 @@ void AttentionMatrices::loadQueries() {
   e.loop(e.idx(0), rowBlock, keyBlock, [&](Value first) {
     named(first, "first");
     e.barrierOfArrays(); // what was in the tile has been read
-    stage(keyTile, width, e.sub(rows, first), [&](Value line, Value at) {
-      Index row = varying(e.add(first, line));
-      return e.element(op.getQueries().front(),
-                       with(placeOf(row), varying(at)));
-    });
+    stage(keyTile, width, e.sub(rows, first), op.getQueries().front(),
+          [&](Value line) { return placeOf(varying(e.add(first, line))); });
     e.barrierOfArrays();
     unrolled("r", rowsEach, [&](Value r) {
       Value line = e.sub(e.add(inRow, e.mul(r, matrixRows)), first);
@@ -190,18 +197,28 @@ void AttentionMatrices::loadQueries() {
 }
 
 void AttentionMatrices::stage(const Tile &to, int64_t length, Value count,
-                              function_ref<Value(Value, Value)> read) {
-  Type half = e.b.getF16Type();
-  Value all = e.mul(keyBlock, e.idx(length));
+                              Value operand,
+                              function_ref<Indices(Value)> place) {
+  Type type = cast<MemRefType>(to.array.getType()).getElementType();
+  Value each = e.idx(length / to.unit), all = e.mul(keyBlock, each);
   unrolled("n", ceilDiv(all, e.invocations()), [&](Value n) {
     Value i = named(e.add(e.mul(n, e.invocations()), e.invocation()), "i");
     e.when(e.less(i, all), [&] {
-      Value line = div(i, e.idx(length)), at = rem(i, e.idx(length));
-      Value v = e.branch(
-          e.less(line, count), half,
-          [&]() -> SmallVector<Value> { return {read(line, at)}; },
-          [&]() -> SmallVector<Value> { return {e.constant(half, 0)}; })[0];
-      put(to.array, inTile(to, line, at), v);
+      Value line = div(i, each), at = rem(i, each);
+      auto read = [&]() -> SmallVector<Value> {
+        Index element = varying(e.mul(at, e.idx(to.unit)));
+        Value v = e.element(operand, with(place(line), element));
+        if (to.unit == 1)
+          return {v};
+        auto first = v.getDefiningOp<memref::LoadOp>();
+        Value eight = div(first.getIndices()[0], e.idx(kEight));
+        return {loadEight(e, first.getMemRef(), eight)};
+      };
+      auto nothing = [&]() -> SmallVector<Value> {
+        return {arith::ConstantOp::create(e.b, e.b.getZeroAttr(type))};
+      };
+      Value v = e.branch(e.less(line, count), type, read, nothing)[0];
+      put(to.array, e.add(e.mul(line, to.stride), at), v);
     });
   });
 }

@@ -56,9 +56,11 @@ private:
   /// keys of each.
   Value lane, lanes, part, parts, lines, keysEach;
 
-  /// An array that the workgroup shares, of lines that are `stride` long.
+  /// An array that the workgroup shares, of lines that are `stride` long; both
+  /// count eights where it is of eights (Matrices.h).
   struct Tile {
     Value array, stride;
+    int64_t unit = 1; ///< numbers of an element
   };
   Tile keyTile, valueTile; ///< of the block at hand; a key a line
   Tile scoreTile;          ///< a key a line too, so that rows are neighbours
@@ -85,8 +87,8 @@ private:
   void emitItem(Value item);
   void loadQueries();
   /// Brings rows of a matrix to shared memory; those from `count` on are 0.
-  void stage(const Tile &to, int64_t length, Value count,
-             Function<Value(Value line, Value at)> read);
+  void stage(const Tile &to, int64_t length, Value count, Value operand,
+             Function<Indices(Value line)> place);
   void multiplyKeys();
   /// Scores to weights; true in the whole subgroup if the output has to be
   /// divided by growthMatrices.
@@ -119,10 +121,16 @@ private:
             /*isColumnMajor=*/true};
   }
   Value inTile(const Tile &tile, Value line, Value at) {
+    if (tile.unit > 1)
+      at = div(at, e.idx(tile.unit));
     return e.add(e.mul(line, tile.stride), at);
   }
   Tile makeTile(llvm::StringRef name, Value lines, Value length, int64_t apart,
                 mlir::Type element);
+  /// A key or a value a line, which are `length` long, of eights if the
+  /// operands that come by it lie in memory so.
+  Tile tileOf(llvm::StringRef name, int64_t length,
+              llvm::ArrayRef<Value> operands);
 
   Value div(Value x, Value y) {
     return mlir::arith::DivUIOp::create(e.b, x, y);

@@ -86,12 +86,23 @@ std::string GlslPrinter::emulatedStatement(func::CallOp call) {
            "[(" + m.row() + ") * " + lhs.columns + " + k_]) * float(" +
            rhs.name + "[k_ * " + rhs.columns + " + " + m.column() + "])";
   }
-  std::string stride = operand(operands[4], GlslExpression::Primary);
-  std::string isColumnMajor = expression(operands[5]).text;
-  std::string there =
-      expression(operands[2]).text + "[" + expression(operands[3]).text +
-      " + (" + isColumnMajor + " ? (" + m.column() + ") * " + stride + " + " +
-      m.row() + " : (" + m.row() + ") * " + stride + " + " + m.column() + ")]";
+  std::string array = expression(operands[2]).text,
+              at = operand(operands[3], GlslExpression::Primary),
+              stride = operand(operands[4], GlslExpression::Primary);
+  auto memory = cast<MemRefType>(operands[2].getType());
+  bool isOfEights = isa<VectorType>(memory.getElementType());
+  if (isOfEights) {
+    at += " * 8";
+    stride += " * 8";
+  }
+  std::string row = "(" + m.row() + ")", column = "(" + m.column() + ")";
+  std::string place = "(" + at + " + (" + expression(operands[5]).text + " ? " +
+                      column + " * " + stride + " + " + row + " : " + row +
+                      " * " + stride + " + " + column + "))";
+  std::string there = array + "[" + place + "]";
+  if (isOfEights)
+    there = "float16_t(unpackFloat2x16(" + array + "[" + place + " / 8][" +
+            place + " % 8 / 2])[" + place + " % 2])";
   if (name == kLoadMatrix)
     return each + own + " = " + there;
   assert(name == kStoreMatrix);

@@ -63,6 +63,17 @@ std::string GlslPrinter::matrixStatement(func::CallOp call) {
   return "subgroupBarrier()";
 }
 
+/// Of another view of the buffer, which has a kernel's argument's number.
+GlslExpression GlslPrinter::eight(func::CallOp load) {
+  auto buffer = cast<BlockArgument>(load.getOperand(0));
+  std::string name = names.lookup(buffer) + "_eights",
+              binding = std::to_string(buffer.getArgNumber());
+  need(name, "\nlayout(std430, set = 0, binding = " + binding +
+                 ") readonly buffer Buffer" + binding + "Eights { uvec4 " +
+                 name + "[]; };\n");
+  return {name + "[" + expression(load.getOperand(1)).text + "]"};
+}
+
 GlslExpression GlslPrinter::ofSubgroup(Operation *op) {
   if (emulatesMatrices) {
     std::string lanes = std::to_string(kEmulatedLanes);

@@ -109,6 +109,7 @@ private:
   std::string matrixType(mlir::Value matrices);
   std::string matrixStatement(mlir::func::CallOp call);
   GlslExpression ofSubgroup(mlir::Operation *op);
+  GlslExpression eight(mlir::func::CallOp load);
   // GlslEmulatedMatrices.cpp
   std::string emulatedArray(mlir::memref::AllocaOp array, llvm::StringRef name);
   std::string emulatedStatement(mlir::func::CallOp call);

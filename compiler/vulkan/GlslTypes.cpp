@@ -20,6 +20,8 @@ std::string GlslPrinter::typeName(Type type) {
     return "int";
   if (type.isF32())
     return "float";
+  if (isa<VectorType>(type)) // of the bits of f16
+    return "uvec4";
   if (type.isInteger(64))
     return needs("GL_EXT_shader_explicit_arithmetic_types_int64", "int64_t");
   if (type.isInteger(16) || type.isBF16())
@@ -68,6 +70,10 @@ GlslExpression GlslPrinter::constant(Attribute attribute) {
     if (type.isF16())
       return {typeName(type) + "(" + text + ")"};
     return {text, binding};
+  }
+  if (auto zeros = dyn_cast<DenseElementsAttr>(attribute)) {
+    assert(zeros.isSplat() && zeros.getSplatValue<APInt>().isZero());
+    return {typeName(zeros.getType()) + "(0)"};
   }
   auto number = cast<IntegerAttr>(attribute);
   Type type = number.getType();

@@ -29,21 +29,22 @@ Value matrixArray(KernelEmitter &e, StringRef name, Value count, Value rows,
 }
 
 /// Calls one of the functions, declared where it is first called.
-static void call(KernelEmitter &e, StringRef function, ValueRange operands) {
+static func::CallOp call(KernelEmitter &e, StringRef function,
+                         ValueRange operands, TypeRange results = {}) {
   std::string name = function.str();
-  if (!operands.empty())
-    llvm::raw_string_ostream(name)
-        << "." << cast<MemRefType>(operands[0].getType()).getElementType();
+  for (Type type : operands.getTypes())
+    if (auto array = dyn_cast<MemRefType>(type))
+      llvm::raw_string_ostream(name) << "." << array.getElementType();
   auto module =
       e.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   if (!module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(module.getBody());
     func::FuncOp::create(e.b, name,
-                         e.b.getFunctionType(operands.getTypes(), {}))
+                         e.b.getFunctionType(operands.getTypes(), results))
         .setPrivate();
   }
-  func::CallOp::create(e.b, name, TypeRange(), operands);
+  return func::CallOp::create(e.b, name, results, operands);
 }
 
 static void callAt(KernelEmitter &e, StringRef function, Matrix m,
@@ -72,6 +73,30 @@ void multiplyMatrices(KernelEmitter &e, Matrix lhs, Matrix rhs, Matrix sum) {
 
 void divideMatrix(KernelEmitter &e, Matrix m, Matrix by) {
   call(e, kDivideMatrix, {m.matrices, m.i, by.matrices, by.i});
+}
+
+Type eightType(KernelEmitter &e) {
+  return VectorType::get({4}, e.b.getI32Type());
+}
+
+Value loadEight(KernelEmitter &e, Value buffer, Value eight) {
+  return call(e, kLoadEight, {buffer, eight}, eightType(e)).getResult(0);
+}
+
+bool liesInEights(KernelEmitter &e, Value tensor) {
+  // Through views that leave the last axis's neighbours where they are.
+  while (auto transpose = tensor.getDefiningOp<TransposeOp>()) {
+    ArrayRef<int64_t> permutation = transpose.getPermutation();
+    if (e.buffers.count(tensor) ||
+        permutation.back() != int64_t(permutation.size()) - 1)
+      break;
+    tensor = transpose.getX();
+  }
+  if (auto reshape = tensor.getDefiningOp<ReshapeOp>())
+    if (!e.buffers.count(tensor))
+      tensor = reshape.getX();
+  auto buffer = e.buffers.find(tensor);
+  return buffer != e.buffers.end() && !buffer->second.offset;
 }
 
 Value subgroupOf(KernelEmitter &e) {

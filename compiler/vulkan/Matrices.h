@@ -13,8 +13,9 @@
 //   @storeMatrix(%matrices, %i, %array, %at, %stride, %isColumnMajor)
 //   @barrierOfSubgroup()
 //
-// each with the type of the elements at the end of its name. The whole subgroup
-// must come to each of them.
+// each with the types of the elements at the end of its name. The whole
+// subgroup must come to each of them. Arrays may be of eights: vector<4xi32>,
+// the bits of eight f16, which places and strides then count.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,6 +66,15 @@ void loadMatrix(KernelEmitter &e, Matrix m, const MatrixPlace &from);
 void storeMatrix(KernelEmitter &e, Matrix m, const MatrixPlace &to);
 void multiplyMatrices(KernelEmitter &e, Matrix lhs, Matrix rhs, Matrix sum);
 void divideMatrix(KernelEmitter &e, Matrix m, Matrix by);
+
+/// Eight neighbours of a buffer of f16, from a multiple of eight on, as bits.
+inline constexpr int64_t kEight = 8;
+inline constexpr llvm::StringLiteral kLoadEight = "loadEight";
+mlir::Value loadEight(KernelEmitter &e, mlir::Value buffer, mlir::Value eight);
+mlir::Type eightType(KernelEmitter &e);
+/// Does a tensor of f16 lie in a buffer so that its last axis, of a multiple of
+/// eight elements, is whole eights?
+bool liesInEights(KernelEmitter &e, mlir::Value tensor);
 
 /// Which subgroup of its workgroup an invocation is in.
 mlir::Value subgroupOf(KernelEmitter &e);
