@@ -11,6 +11,9 @@
 //   %m = mapsto.matmul %r, (reshape %w) {transposed}       [B P, O]
 //   %y = transpose (reshape %m)
 //
+// The adjoint is such a product too, of x's elements with all taps; what they
+// give is then added where it belongs.
+//
 // Groups are a batch of such products. Those of few channels, depthwise ones
 // first of all, stay sums: their matrices would be too narrow for a register.
 //
@@ -43,7 +46,7 @@ struct Convolution {
   Dim groups = op.getGroups(), taps = weight[2];
   Dim columns = Dim::floorDiv(weight[0], groups), depth = weight[1] * taps;
 
-  bool isWideEnough() const {
+  bool isWideEnough() {
     return columns.constant().value_or(0) >= kLeastColumns &&
            depth.constant().value_or(0) >= kLeastDepth;
   }
@@ -137,18 +140,84 @@ struct Convolution {
   }
 };
 
+/// The adjoint: each element of x adds a product with the weight's taps
+/// [C, O / groups, k] to the k places from its own on. Places are split in
+/// blocks as long as the stride: what a tap adds to lies taps / stride blocks
+/// ahead.
+struct TransposedConvolution {
+  GraphBuilder &b;
+  ConvTranspose1dOp op;
+  Dims x = dimsOf(op.getX()), weight = dimsOf(op.getWeight());
+  Dim batch = x[0], length = x[2], groups = op.getGroups();
+  Dim depth = Dim::floorDiv(weight[0], groups), columns = weight[1];
+  int64_t taps = *weight[2].constant(), stride = op.getStride();
+  int64_t blocks = llvm::divideCeil(taps, stride);
+
+  bool isWideEnough() {
+    return op.getDilation() == 1 && taps > 0 && blocks <= kMostCopies &&
+           (columns * weight[2]).constant().value_or(0) >= kLeastColumns &&
+           depth.constant().value_or(0) >= kLeastDepth;
+  }
+
+  Value write() {
+    Value rows = b.reshape(op.getX(), {batch, groups, depth, length});
+    rows = mapsto::transpose(b.builder, b.loc, rows, {1, 0, 3, 2});
+    Dims rowDims{batch * length, depth}, matrix{depth, columns * weight[2]};
+    if (groups != Dim(1)) {
+      rowDims.insert(rowDims.begin(), groups);
+      matrix.insert(matrix.begin(), groups);
+    }
+    Value product = b.matmul(b.reshape(rows, rowDims),
+                             b.reshape(op.getWeight(), matrix), false);
+    product = b.reshape(product, {groups, batch, length, columns, weight[2]});
+
+    // What lies behind the last block is output_padding's.
+    int64_t behind =
+        op.getOutputPadding() - op.getPadding() - (blocks * stride - taps);
+    behind = behind > 0 ? llvm::divideCeil(behind, stride) : 0;
+    Value sum;
+    for (int64_t j = 0; j < blocks; ++j) {
+      int64_t width = std::min(stride, taps - j * stride);
+      Value block = padded(b.slice(product, 4, Dim(j * stride), Dim(width)), j,
+                           blocks - 1 - j + behind, stride - width);
+      sum = sum ? b.add(sum, block) : block;
+    }
+    sum = mapsto::transpose(b.builder, b.loc, sum, {1, 0, 3, 2, 4});
+    Dim all = (length + Dim(blocks - 1 + behind)) * Dim(stride);
+    Dims result = dimsOf(op.getResult());
+    return b.slice(b.reshape(sum, {batch, result[1], all}), 2,
+                   Dim(op.getPadding()), result[2]);
+  }
+
+  /// [groups, B, T, O, s] with zeros before and after T and after s.
+  Value padded(Value v, int64_t before, int64_t after, int64_t right) {
+    if (!before && !after && !right)
+      return v;
+    auto around = [&](int64_t time, int64_t last) {
+      return DimsAttr::get(op.getContext(),
+                           {Dim(0), Dim(0), Dim(time), Dim(0), Dim(last)});
+    };
+    return b.create<PadOp>(v, b.splat(0, {}, elementTypeOf(v)),
+                           around(before, 0), around(after, right));
+  }
+};
+
 struct ExpandConvolutions
     : public impl::ExpandConvolutionsBase<ExpandConvolutions> {
   void runOnOperation() override {
-    getOperation().walk([](Conv1dOp op) {
-      OpBuilder builder(op);
-      GraphBuilder b(builder, op.getLoc());
-      Convolution convolution{b, op};
-      if (!convolution.isWideEnough())
-        return;
-      op.replaceAllUsesWith(convolution.write());
-      op.erase();
-    });
+    getOperation().walk([](Conv1dOp op) { expand<Convolution>(op); });
+    getOperation().walk(
+        [](ConvTranspose1dOp op) { expand<TransposedConvolution>(op); });
+  }
+
+  template <typename Expansion, typename Op> static void expand(Op op) {
+    OpBuilder builder(op);
+    GraphBuilder b(builder, op.getLoc());
+    Expansion expansion{b, op};
+    if (!expansion.isWideEnough())
+      return;
+    op.replaceAllUsesWith(expansion.write());
+    op.erase();
   }
 };
 

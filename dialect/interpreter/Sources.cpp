@@ -64,10 +64,13 @@ static Tensor asStored(const Tensor &matrix, WeightOp op) {
   return result;
 }
 
-// [K, N] (or [N, K], transposed) into [ceil(N / panel), K, panel].
+// [K, N] (or [N, K], transposed) into [ceil(N / panel), K, panel]. More axes
+// than two are the first by the others.
 static void packPanels(Tensor &packed, const Tensor &matrix, bool transposed) {
   int64_t depth = packed.shape[1], panel = packed.shape[2];
-  int64_t columns = matrix.shape[transposed ? 0 : 1];
+  llvm::ArrayRef<int64_t> shape = matrix.shape;
+  int64_t columns =
+      transposed ? shape[0] : llvm::product_of(shape.drop_front());
   for (int64_t k = 0; k != depth; ++k)
     for (int64_t n = 0; n != columns; ++n) {
       int64_t from = transposed ? n * depth + k : k * columns + n;

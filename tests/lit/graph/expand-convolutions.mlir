@@ -44,3 +44,17 @@ func.func @main(%x: tensor<1x32x10xf32>, %w: tensor<32x1x3xf32>) -> tensor<1x32x
   %y = mapsto.conv1d %x, %w {stride = 1, pad_low = 0, pad_high = 0, dilation = 1, groups = 32} : (tensor<1x32x10xf32>, tensor<32x1x3xf32>) -> tensor<1x32x8xf32>
   return %y : tensor<1x32x8xf32>
 }
+
+// -----
+
+// The adjoint: a product with all taps, then a sum of as many blocks as a window has strides.
+// CHECK-LABEL: func @main
+func.func @main(%x: tensor<1x16x10xf32>, %w: tensor<16x8x4xf32>) -> tensor<1x8x20xf32> {
+  // CHECK: mapsto.matmul {{.*}} : (tensor<10x16xf32>, tensor<16x32xf32>)
+  // CHECK-COUNT-2: mapsto.pad
+  // CHECK: mapsto.add
+  // CHECK-NOT: mapsto.add
+  // CHECK: mapsto.slice {{.*}} -> tensor<1x8x20xf32>
+  %y = mapsto.conv_transpose1d %x, %w {stride = 2, padding = 1, output_padding = 0, dilation = 1, groups = 1} : (tensor<1x16x10xf32>, tensor<16x8x4xf32>) -> tensor<1x8x20xf32>
+  return %y : tensor<1x8x20xf32>
+}
