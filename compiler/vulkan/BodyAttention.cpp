@@ -34,12 +34,12 @@ public:
                        AttentionRows(op, std::numeric_limits<int64_t>::max())) {
   }
 
-  void emit() {
+  void emit(Value begin, Value end) {
     scores = e.allocateForWorkgroup({keys}, type, "scores");
     Dims items = heads.heads;
     items.push_back(heads.rows);
     rows = e.idx(1);
-    e.loop(e.idx(0), e.dim(numElements(items)), 1, [&](Value item) {
+    e.loop(begin, end, 1, [&](Value item) {
       batch = e.delinearize(e.uniform(item), items);
       firstRow = batch.pop_back_val().value;
       valueBatch = groupedBatch(op.getValue());
@@ -278,9 +278,13 @@ private:
 
 } // namespace
 
+Dim queriesOfBody(AttentionOp op) {
+  return numElements(ArrayRef(dimsOf(op.getQueries().front())).drop_back());
+}
+
 void emitBodyAttention(KernelEmitter &e, AttentionOp op,
-                       ArrayRef<Buffer> results) {
-  BodyAttention(e, op, results).emit();
+                       ArrayRef<Buffer> results, Value begin, Value end) {
+  BodyAttention(e, op, results).emit(begin, end);
 }
 
 } // namespace mapsto

@@ -7,9 +7,13 @@
 
 namespace mapsto {
 
-/// Writes an attention of a recurrence's body, by the workgroup at hand.
+/// Queries of all heads.
+Dim queriesOfBody(AttentionOp op);
+/// Writes queries [begin, end) of an attention of a recurrence's body, by the
+/// workgroup at hand.
 void emitBodyAttention(KernelEmitter &e, AttentionOp op,
-                       llvm::ArrayRef<Buffer> results);
+                       llvm::ArrayRef<Buffer> results, mlir::Value begin,
+                       mlir::Value end);
 
 } // namespace mapsto
 

@@ -109,7 +109,7 @@ static ReduceKind combinationOf(ScatterKind kind) {
 
 /// Who shares the items, and whether the result is a copy of the operand yet.
 struct Walk {
-  void (*each)(KernelEmitter &e, const Dim &count, function_ref<void(Index)>);
+  function_ref<void(const Dim &count, function_ref<void(Index)>)> each;
   bool isCopied;
 };
 
@@ -117,7 +117,7 @@ static void emitScatter(KernelEmitter &e, const Group &group, ScatterOp op,
                         const Buffer &result, const Walk &walk) {
   int64_t axis = op.getAxis();
   Dims dims = dimsOf(op.getIndices());
-  walk.each(e, numElements(columnsOf(group)), [&](Index item) {
+  walk.each(numElements(columnsOf(group)), [&](Index item) {
     Indices column = e.delinearize(item, columnsOf(group));
     if (!walk.isCopied)
       copyColumn(e, group, column, result);
@@ -156,9 +156,9 @@ static void emitUpdate(KernelEmitter &e, const Group &group, UpdateOp op,
     e.store(e.element(op.getValues(), at), result, to);
   };
   if (walk.isCopied)
-    return walk.each(e, numElements(dims),
+    return walk.each(numElements(dims),
                      [&](Index item) { write(e.delinearize(item, dims)); });
-  walk.each(e, numElements(columnsOf(group)), [&](Index item) {
+  walk.each(numElements(columnsOf(group)), [&](Index item) {
     Indices column = e.delinearize(item, columnsOf(group));
     copyColumn(e, group, column, result);
     whereInside(e, group, column, dims, [&] {
@@ -179,15 +179,24 @@ static void emitIndexed(KernelEmitter &e, const Group &group,
 }
 
 void emitIndexed(KernelEmitter &e, const Group &group, const Buffer &result) {
-  emitIndexed(e, group, result,
-              {eachOfDispatch, startsFrom(group).has_value()});
+  auto each = [&](const Dim &count, function_ref<void(Index)> body) {
+    eachOfDispatch(e, count, body);
+  };
+  emitIndexed(e, group, result, {each, startsFrom(group).has_value()});
+}
+
+Dim columnsOfIndexed(const Group &group) {
+  return numElements(columnsOf(group));
 }
 
 void emitIndexedInWorkgroup(KernelEmitter &e, const Group &group,
-                            const Buffer &result) {
-  auto each = [](KernelEmitter &e, const Dim &count,
-                 function_ref<void(Index)> body) { e.laneLoop(count, body); };
-  emitIndexed(e, group, result, {each, false});
+                            const Buffer &result, Value begin, Value end) {
+  auto each = [&](const Dim &, function_ref<void(Index)> body) {
+    e.laneLoop(e.sub(end, begin), [&](Index column) {
+      body(e.addIndex(column, e.uniform(begin)));
+    });
+  };
+  emitIndexed(e, group, result, {each, /*isCopied=*/false});
 }
 
 } // namespace mapsto

@@ -21,9 +21,12 @@ std::optional<unsigned> startsFrom(const Group &group);
 /// Items of which no two write to one element.
 Dim itemsOfIndexed(const Group &group);
 void emitIndexed(KernelEmitter &e, const Group &group, const Buffer &result);
-/// The same by one workgroup, the copy too.
+/// Elements of the operand that differ along the axis alone are a column.
+Dim columnsOfIndexed(const Group &group);
+/// Columns [begin, end) by one workgroup, the copy too.
 void emitIndexedInWorkgroup(KernelEmitter &e, const Group &group,
-                            const Buffer &result);
+                            const Buffer &result, mlir::Value begin,
+                            mlir::Value end);
 
 } // namespace mapsto
 

@@ -48,6 +48,8 @@ public:
       firstRow = e.uniform(first);
       rowCount =
           e.minIndex(e.sub(e.dim(*plan.rows), first), e.dim(plan.rowsPerItem));
+    } else if (plan.batch) {
+      firstRow = e.uniform(item);
     }
     allocate();
     for (size_t k = 0; k < states.size(); ++k)
@@ -97,7 +99,21 @@ private:
     Dims dims = dimsOf(value);
     if (plan.rows)
       dims[0] = plan.mostRows;
+    else if (plan.isOfItems(value))
+      dims[0] = 1;
     return dims;
+  }
+
+  /// Memory of one item of the batch, which begins as far before it as the
+  /// whole would: elements are where their indices say.
+  Buffer ofWhole(Value value, Buffer buffer) {
+    if (!plan.isOfItems(value))
+      return buffer;
+    buffer.dims = dimsOf(value);
+    Value before = e.mul(
+        firstRow.value, e.dim(numElements(ArrayRef(buffer.dims).drop_front())));
+    buffer.offset = e.sub(buffer.offset ? buffer.offset : e.idx(0), before);
+    return buffer;
   }
 
   void allocate() {
@@ -112,8 +128,9 @@ private:
     for (const ScanStage &stage : plan.stages)
       for (Value value : stage.results())
         if (plan.isInMemory(value))
-          memory[value] = e.allocateForWorkgroup(shapeHere(value),
-                                                 elementTypeOf(value), "stage");
+          memory[value] = ofWhole(
+              value, e.allocateForWorkgroup(shapeHere(value),
+                                            elementTypeOf(value), "stage"));
   }
 
   /// A state as a step finds it.
@@ -121,11 +138,11 @@ private:
     Buffer state = kept[k];
     state.dims = shapeHere(body.getArgument(k));
     if (plan.isReplacedInPlace(k))
-      return state;
+      return ofWhole(body.getArgument(k), state);
     Value which = arith::AndIOp::create(e.b, step, e.idx(1));
     Value begin = e.mul(which, e.dim(numElements(state.dims)));
     state.offset = state.offset ? e.add(state.offset, begin) : begin;
-    return state;
+    return ofWhole(body.getArgument(k), state);
   }
 
   Index rowHere(Index row) {
@@ -176,6 +193,12 @@ private:
   /// The invocations share the elements, of our rows where rows are apart.
   void eachElement(ArrayRef<Dim> dims,
                    function_ref<void(ArrayRef<Index>)> body) {
+    if (plan.batch && !dims.empty() && dims[0] == *plan.batch)
+      return e.eachElement(dims.drop_front(), [&](ArrayRef<Index> rest) {
+        Indices at{firstRow};
+        at.append(rest.begin(), rest.end());
+        body(at);
+      });
     if (!plan.rows)
       return e.eachElement(dims, body);
     if (plan.mostRows == 1)
@@ -262,16 +285,23 @@ private:
     SmallVector<Buffer> results;
     for (Value value : group.root->getResults())
       results.push_back(memory[value]);
+    Dim grid = gridInBody(group, e.machine);
+    Value begin = e.idx(0), end = e.dim(grid);
+    if (plan.isOfItems(root)) {
+      Value each = e.dim(*Dim::exactDiv(grid, *plan.batch));
+      begin = e.mul(firstRow.value, each);
+      end = e.add(begin, each);
+    }
     if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
-      return e.loop(e.idx(0), e.dim(itemsOfScan(scan, e.machine)), 1,
+      return e.loop(begin, end, 1,
                     [&](Value item) { emitScanItem(e, scan, results, item); });
     if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
-      return emitBodyAttention(e, attention, results);
+      return emitBodyAttention(e, attention, results, begin, end);
     if (isIndexedShader(group))
-      return emitIndexedInWorkgroup(e, group, results[0]);
+      return emitIndexedInWorkgroup(e, group, results[0], begin, end);
     if (group.kind == KernelKind::row)
-      return emitLoops(e, group, results, e.idx(0), e.dim(gridOfLoops(group)));
-    emitGroup(e, group, results, e.idx(0), e.dim(gridOf(group, e.machine)));
+      return emitLoops(e, group, results, begin, end);
+    emitGroup(e, group, results, begin, end);
   }
 
   /// An element that a stage has computed.

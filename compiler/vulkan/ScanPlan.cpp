@@ -2,6 +2,11 @@
 
 #include "compiler/vulkan/ScanPlan.h"
 
+#include "compiler/vulkan/BatchItems.h"
+#include "compiler/vulkan/BodyAttention.h"
+#include "compiler/vulkan/EmitIndexed.h"
+#include "compiler/vulkan/EmitScan.h"
+
 using namespace mlir;
 
 namespace mapsto {
@@ -26,11 +31,42 @@ ScanPlan::ScanPlan(ScanOp op, const Machine &machine)
   else
     for (Group &group : groups)
       stages.push_back({{group}, {}, {}, {}, {}});
+  if (!rows)
+    findBatch(op, machine);
   findMemory(op);
   findInPlace(op);
   if (rows)
     shareRows(op, machine);
   workgroupSize = chooseWorkgroup();
+}
+
+Dim gridInBody(const Group &group, const Machine &machine) {
+  if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+    return itemsOfScan(scan, machine);
+  if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
+    return queriesOfBody(attention);
+  if (isIndexedShader(group))
+    return columnsOfIndexed(group);
+  if (group.kind == KernelKind::row)
+    return gridOfLoops(group);
+  return gridOf(group, machine);
+}
+
+void ScanPlan::findBatch(ScanOp op, const Machine &machine) {
+  batch = independentItems(op);
+  if (!batch)
+    return;
+  // An item's part of every grid has to be known.
+  for (const ScanStage &stage : stages) {
+    const Group &group = stage.groups.front();
+    if ((formOf(stage) == Form::Rows || formOf(stage) == Form::Whole) &&
+        isOfItems(group.root->getResult(0)) &&
+        !Dim::exactDiv(gridInBody(group, machine), *batch)) {
+      batch.reset();
+      return;
+    }
+  }
+  items = *batch;
 }
 
 ScanPlan::Form ScanPlan::formOf(const ScanStage &stage) {
@@ -141,10 +177,16 @@ int64_t ScanPlan::chooseWorkgroup() const {
   for (const ScanStage &stage : stages) {
     if (formOf(stage) == Form::Rows || formOf(stage) == Form::Whole)
       most = kMostReducing;
-    Dims dims = dimsOf(stage.groups.front().root->getResult(0));
+    const Group &group = stage.groups.front();
+    Value root = group.root->getResult(0);
+    Dims dims = dimsOf(root);
+    if (isOfItems(root))
+      dims[0] = 1;
     Dim own = !stage.gates.empty() ? stage.units
               : rows               ? dims.back()
                                    : numElements(dims);
+    if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
+      own = Dim::max(own, *std::next(dimsOf(attention.getValue()).rbegin()));
     widest = std::max(widest, own.constant().value_or(kMostReducing));
   }
   return std::clamp<int64_t>(llvm::PowerOf2Ceil(widest), kFewestInvocations,

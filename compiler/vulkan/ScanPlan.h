@@ -1,7 +1,8 @@
 //===- ScanPlan.h - How a workgroup shares out a recurrence -----*- C++ -*-===//
 //
 // The time loop runs inside the shader: a workgroup takes some rows of the
-// batch, or all of them where the body mixes rows, through all steps. A step is
+// batch, or one item of it where they are no rows of matrices, or the whole
+// where the body mixes them, through all steps. A step is
 // stages; in each the invocations share the elements, and where a stage reads
 // what other invocations have written they wait for each other first.
 //
@@ -13,6 +14,9 @@
 #include "compiler/kernel/ScanStages.h"
 
 namespace mapsto {
+
+/// The grid of a stage that is walked as a kernel of its kind walks it.
+Dim gridInBody(const Group &group, const Machine &machine);
 
 struct ScanPlan {
   ScanPlan(ScanOp op, const Machine &machine);
@@ -39,10 +43,17 @@ struct ScanPlan {
   bool sharesMemory() const {
     return !inMemory.empty() || llvm::is_contained(inPlace, false);
   }
+  /// Is it there for one item of the batch alone?
+  bool isOfItems(mlir::Value value) const {
+    Dims dims = dimsOf(value);
+    return batch && !dims.empty() && dims[0] == *batch;
+  }
   bool copiesAtEnd() const { return llvm::is_contained(writers, nullptr); }
 
   /// The batch, where its rows do not meet.
   std::optional<Dim> rows;
+  /// The same of what is not all matrices: a workgroup takes one item of it.
+  std::optional<Dim> batch;
   std::vector<ScanStage> stages;
   /// Rows that a workgroup has memory for, and those that it takes.
   int64_t mostRows = 1;
@@ -52,6 +63,7 @@ struct ScanPlan {
   int64_t workgroupSize;
 
 private:
+  void findBatch(ScanOp op, const Machine &machine);
   void findMemory(ScanOp op);
   void findInPlace(ScanOp op);
   void shareRows(ScanOp op, const Machine &machine);

@@ -7,6 +7,7 @@ list(APPEND compiler_sources
   vulkan/AttentionScores.cpp
   vulkan/AttentionSplits.cpp
   vulkan/AttentionTilings.cpp
+  vulkan/BatchItems.cpp
   vulkan/BodyAttention.cpp
   vulkan/BufferNames.cpp
   vulkan/BuildShaders.cpp
