@@ -52,11 +52,13 @@ void mapsto::addOptimizePasses(OpPassManager &pm) {
   // What an exporter took apart.
   pm.addPass(createRaiseSoftmax());
   pm.addPass(createRaiseAttention());
+  pm.addPass(createExpandRecurrences());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   pm.addPass(createRaiseRecurrences());
   pm.addPass(createCanonicalizerPass());
   // From the inside out: an attention's projections of its keys leave the
   // score, and then, in a decoder, the time loop around it.
-  pm.addPass(createExpandRecurrences());
   pm.addPass(createHoistFromAttention());
   pm.addPass(createHoistFromScan());
   pm.addPass(createCanonicalizerPass());

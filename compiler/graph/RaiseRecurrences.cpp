@@ -41,6 +41,8 @@ using Chain = SmallVector<Operation *>;
 /// So many chains of one matrix's products are looked at.
 constexpr size_t kMostChains = 16;
 constexpr size_t kFewestLinks = 3;
+/// So many products by one matrix may be in a step.
+constexpr size_t kMostOfStep = 4;
 
 /// What is the same in each step of a cell: the matrix that its state is
 /// multiplied by, or a whole recurrence of one step. Null if it is no cell.
@@ -84,7 +86,7 @@ std::vector<Chain> chainsOf(Block &block, ArrayRef<Operation *> products) {
       });
       size_t chain = end == reach.end() ? chains.size() : end->first;
       if (chain == kMostChains)
-        return chains;
+        break;
       if (chain == chains.size())
         chains.emplace_back();
       reach[chain] = chains[chain].size();
@@ -96,6 +98,22 @@ std::vector<Chain> chainsOf(Block &block, ArrayRef<Operation *> products) {
   llvm::erase_if(
       chains, [](const Chain &chain) { return chain.size() < kFewestLinks; });
   return chains;
+}
+
+/// The products that may be one a step: a step may have several by the same
+/// matrix, and the first one is often simpler than the others, as its state is
+/// zeros.
+SmallVector<Chain> anchorsIn(ArrayRef<Operation *> chain) {
+  SmallVector<Chain> all;
+  for (size_t each = 1; each <= kMostOfStep; ++each)
+    for (size_t first : {size_t(0), each}) {
+      Chain anchors;
+      for (size_t i = first; i < chain.size(); i += each)
+        anchors.push_back(chain[i]);
+      if (anchors.size() >= kFewestLinks)
+        all.push_back(std::move(anchors));
+    }
+  return all;
 }
 
 struct RaiseRecurrences : public impl::RaiseRecurrencesBase<RaiseRecurrences> {
@@ -136,14 +154,11 @@ struct RaiseRecurrences : public impl::RaiseRecurrencesBase<RaiseRecurrences> {
   bool raise(ArrayRef<Operation *> chain, SmallVector<std::string> &kept) {
     std::string name = nameOf(chain.front(), "a product");
     std::optional<std::string> why;
-    // The first step is often simpler than the others, as its state is zeros.
-    for (size_t first : {0, 1}) {
-      if (chain.size() < first + kFewestLinks)
-        continue;
-      Unrolled unrolled(chain.drop_front(first));
-      auto failed = unrolled.match();
+    for (const Chain &anchors : anchorsIn(chain)) {
+      Unrolled unrolled(anchors);
+      std::optional<std::string> failed = unrolled.match();
       if (!unrolled.shouldBeBefore().empty()) {
-        Unrolled again(chain.drop_front(first), unrolled.shouldBeBefore());
+        Unrolled again(anchors, unrolled.shouldBeBefore());
         if (!again.match()) {
           failed.reset();
           std::swap(unrolled, again);

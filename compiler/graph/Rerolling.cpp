@@ -150,6 +150,12 @@ Value Rerolling::operandInBody(GraphBuilder &in, unsigned op, unsigned k) {
   return in.reshape(body->getArgument(states.size() + sequence), dimsOf(first));
 }
 
+static Dims withoutUnits(Dims dims) {
+  while (dims.size() > 2 && dims.front() == Dim(1))
+    dims.erase(dims.begin());
+  return dims;
+}
+
 /// A recurrence of one step is its body.
 void Rerolling::inlineStep(GraphBuilder &in, ScanOp scan, ValueRange operands) {
   Block &inner = scan.getBody().front();
@@ -171,9 +177,23 @@ void Rerolling::cloneInto(GraphBuilder &in, unsigned op) {
     operands.push_back(operandInBody(in, op, k));
   if (auto scan = dyn_cast<ScanOp>(first))
     return inlineStep(in, scan, operands);
+  // A state is a matrix of rows, whatever axes of size 1 are in front of it.
+  Dims dims = dimsOf(first->getResult(0)), rows = withoutUnits(dims);
+  auto matmul = dyn_cast<MatmulOp>(first);
+  bool asRows =
+      rows != dims &&
+      (first->hasTrait<OpTrait::Elementwise>() || isa<BroadcastOp>(first) ||
+       (matmul && dimsOf(matmul.getRhs()).size() == 2));
+  if (asRows)
+    for (Value &operand : operands)
+      operand = in.reshape(operand, withoutUnits(dimsOf(operand)));
   Operation *copy = in.builder.clone(*first);
   copy->setOperands(operands);
-  inBody.map(first->getResults(), copy->getResults());
+  if (!asRows)
+    return inBody.map(first->getResults(), copy->getResults());
+  Value result = copy->getResult(0);
+  result.setType(tensorOf(rows, elementTypeOf(result)));
+  inBody.map(first->getResult(0), in.reshape(result, dims));
 }
 
 ScanOp Rerolling::create() {

@@ -168,6 +168,13 @@ mlir::Value Importer::weight(Value &value) {
          " are not supported");
     return {};
   }
+  // Steps that were written out take the same parts of one tensor each.
+  if (weightNames.contains(value.name))
+    for (const WeightTensor &known : result.weights)
+      if (StringRef(known.name).starts_with(value.name) &&
+          known.dtype == *dtype && known.shape == data.shape &&
+          known.bytes == data.bytes)
+        return WeightOp::create(b, b.getUnknownLoc(), type, known.name);
   std::string name = weightName(value.name);
   result.weights.push_back({name, *dtype, data.shape, data.bytes});
   return WeightOp::create(b, b.getUnknownLoc(), type, name);

@@ -249,6 +249,24 @@ class Unrolled(Test):
         text = self.check(g, 5)
         self.assertEqual(text.count("5 steps that were written out are one recurrence"), 2)
 
+    def test_single_steps_of_an_op(self):
+        """PyTorch's LSTMCell as an LSTM of one step each."""
+        g = Graph(4)
+        g.stored += [("w", FLOAT, [1, 20, 3], g.numbers(60)), ("r", FLOAT, [1, 20, 5], g.numbers(100)),
+                     ("front", INT64, [1], [0]), ("h0", FLOAT, [1, 2, 5], [0.0] * 10)]
+        h = c = "h0"
+        for t, x in enumerate(self.steps(g)):
+            g.nodes += [node("Unsqueeze", f"{x.name} front", f"x1_{t}"),
+                        node("LSTM", f"x1_{t} w r - - {h} {c}", f"y{t} h{t} c{t}", hidden_size=5)]
+            h, c = f"h{t}", f"c{t}"
+        g.nodes.append(node("Squeeze", f"{h} front", "y"))
+        g.outputs["y"] = g.zeros.rows
+        path = self.folder / "model.onnx"
+        path.write_bytes(g.model())
+        self.succeed(mapsto("verify", path))
+        text = self.succeed(mapsto("inspect", path)).stdout
+        self.assertIn("kernels (2)", text)
+
     def test_long(self):
         """Compiling takes time in proportion to the number of steps."""
         seconds = []
