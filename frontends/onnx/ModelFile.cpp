@@ -30,6 +30,7 @@ size_t sizeOf(int32_t type) {
   case TensorProto::FLOAT8E4M3FNUZ:
   case TensorProto::FLOAT8E5M2:
   case TensorProto::FLOAT8E5M2FNUZ:
+  case TensorProto::FLOAT8E8M0:
   case TensorProto::FLOAT4E2M1:
     return 1;
   case TensorProto::UINT16:

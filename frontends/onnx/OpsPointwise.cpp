@@ -217,10 +217,17 @@ std::optional<Known> keptBy(Type type, const Known *known) {
 }
 
 LogicalResult castInto(Node &n, Type type) {
-  bool saturate = n.attr("saturate", 1) != 0; // floats of 8 bits
-  n.ignore("round_mode");                     // of float8e8m0
+  SmallRounding rounding;
+  rounding.saturate = n.attr("saturate", 1) != 0;
+  std::string mode = n.attrString("round_mode", "up");
+  rounding.powers = mode == "up"     ? SmallRounding::Powers::up
+                    : mode == "down" ? SmallRounding::Powers::down
+                                     : SmallRounding::Powers::nearest;
+  if (mode != "up" && mode != "down" && mode != "nearest")
+    return n.fail("`round_mode` is " + Twine(mode) +
+                  ", and must be up, down or nearest");
   if (isSmallFloat(type) && type != n.type(0))
-    return n.result(roundSmall(n.b, n.loc, n.in(0), type, saturate), type);
+    return n.result(roundSmall(n.b, n.loc, n.in(0), type, rounding), type);
   return n.resultOr(keptBy(type, n.known(0)), type, [&] {
     return FailureOr<mlir::Value>(
         convert(n.b, n.loc, n.in(0), n.type(0), type));

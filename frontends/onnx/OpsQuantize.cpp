@@ -113,7 +113,8 @@ LogicalResult quantizeLinear(Node &n) {
   FailureOr<Spread> spread = Spread::of(n);
   if (failed(type) || failed(spread))
     return failure();
-  if (!isQuantized(*type) && !isSmallFloat(*type))
+  if (!isQuantized(*type) &&
+      (!isSmallFloat(*type) || isa<Float8E8M0FNUType>(*type)))
     return n.fail("it quantizes to " + nameOf(dataTypeOf(*type)) +
                   ": only integers of 2 to 16 bits and floats of 4 and 8 are "
                   "supported");
@@ -132,7 +133,7 @@ LogicalResult quantizeLinear(Node &n) {
   if (isSmallFloat(*type)) { // whose zero point is 0
     if (*zero)
       quotient = with.apply<AddOp>(with.to(quotient, with.f32), *zero);
-    return n.result(roundSmall(n.b, n.loc, quotient, *type, saturate), *type);
+    return n.result(roundSmall(n.b, n.loc, quotient, *type, {saturate}), *type);
   }
   return n.result(with.saturate(quotient, *zero, *type), *type);
 }

@@ -56,6 +56,8 @@ Type typeOf(MLIRContext *context, int32_t dataType) {
     return Float8E5M2Type::get(context);
   case TensorProto::FLOAT8E5M2FNUZ:
     return Float8E5M2FNUZType::get(context);
+  case TensorProto::FLOAT8E8M0:
+    return Float8E8M0FNUType::get(context);
   case TensorProto::FLOAT4E2M1:
     return Float4E2M1FNType::get(context);
   default:
@@ -104,6 +106,7 @@ std::optional<mapsto_dtype> weightType(int32_t dataType) {
   case TensorProto::FLOAT8E4M3FNUZ:
   case TensorProto::FLOAT8E5M2:
   case TensorProto::FLOAT8E5M2FNUZ:
+  case TensorProto::FLOAT8E8M0:
   case TensorProto::FLOAT4E2M1:
     return MAPSTO_U8;
   case TensorProto::BOOL:
@@ -159,7 +162,7 @@ mlir::Value fromStored(OpBuilder &b, Location loc, mlir::Value tensor,
 mlir::Value toStored(OpBuilder &b, Location loc, mlir::Value tensor,
                      Type type) {
   return isSmallFloat(type)
-             ? encodeSmall(b, loc, tensor, type, /*saturate=*/false)
+             ? encodeSmall(b, loc, tensor, type, {/*saturate=*/false})
              : cast(b, loc, tensor, storedAs(type));
 }
 
@@ -196,7 +199,7 @@ mlir::Value convert(OpBuilder &b, Location loc, mlir::Value tensor, Type from,
     return CompareOp::create(b, loc, ComparePredicate::ne, tensor, zero);
   }
   if (isSmallFloat(to))
-    return roundSmall(b, loc, tensor, to, /*saturate=*/true);
+    return roundSmall(b, loc, tensor, to, {});
   // Its carrier has not the sign that uint64 lacks.
   for (Type type : {from, to})
     if (type.isUnsignedInteger(64))

@@ -72,6 +72,14 @@ class Integers(Test):
         self.check(onnx.model([node("Cast", "x", "s", to=onnx.FLOAT4E2M1), node("Cast", "s", "y", to=FLOAT)],
                               [("x", FLOAT, [9])], [("y", FLOAT, [9])], opset=24),
                    {"x": x}, {"y": [nearest(v, numbers, 6.0) for v in x]})
+        x = [0.25, 0.26, 0.37, 0.375, -3.0, 1.0, 3e38, math.inf, math.nan]
+        for mode, expected in (("up", [0.25, 0.5, 0.5, 0.5, 4, 1, 2.0 ** 127]),
+                               ("down", [0.25, 0.25, 0.25, 0.25, 2, 1, 2.0 ** 127]),
+                               ("nearest", [0.25, 0.25, 0.25, 0.5, 4, 1, 2.0 ** 127])):
+            self.check(onnx.model([node("Cast", "x", "s", to=onnx.FLOAT8E8M0, round_mode=mode),
+                                   node("Cast", "s", "y", to=FLOAT)],
+                                  [("x", FLOAT, [9])], [("y", FLOAT, [9])], opset=24),
+                       {"x": x}, {"y": [*expected, math.nan, math.nan]})
         path = self.folder / "model.onnx"
         path.write_bytes(onnx.model([node("Add", "x x", "y")], [("x", onnx.FLOAT8E5M2, [1])],
                                     [("y", onnx.FLOAT8E5M2, [1])]))
