@@ -19,7 +19,8 @@ static Operation *lastOf(const Unrolled &u) {
 Rerolling::Rerolling(const Unrolled &unrolled)
     : u(unrolled), builder(u.block->getParentOp()->getContext()),
       b(builder, u.ops.front().copies.front()->getLoc()) {
-  builder.setInsertionPointAfter(lastOf(u));
+  // Which stays until everything is written.
+  builder.setInsertionPoint(lastOf(u));
 }
 
 Value Rerolling::moveAxis(Value x, int64_t from, int64_t to) {

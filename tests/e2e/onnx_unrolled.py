@@ -235,6 +235,14 @@ class Unrolled(Test):
                 text = self.check(g)
                 self.assertEqual(text.count("5 steps that were written out are one recurrence"), 2)
 
+    def test_first_step_apart(self):
+        """All but the first step's results are an output."""
+        g = Graph(6, batch_first=False)
+        states = self.unroll(g, lstm(g), self.steps(g))
+        g.stack([s[0] for s in states[1:]], "rest")
+        g.output(states[-1][0], "last")
+        self.check(g, 3)
+
     def test_layers(self):
         """The products of the second one's input are one, too, and so is what is made of its results."""
         g = Graph(5)
