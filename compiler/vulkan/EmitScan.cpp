@@ -18,7 +18,7 @@
 #include "compiler/KernelAttributes.h"
 #include "compiler/vulkan/BodyAttention.h"
 #include "compiler/vulkan/EmitIndexed.h"
-#include "compiler/vulkan/ScanPlan.h"
+#include "compiler/vulkan/ScanShader.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -26,430 +26,264 @@ using namespace mlir;
 
 namespace mapsto {
 
-namespace {
-
-/// A row of the batch, and of the workgroup's memory.
-struct Row {
-  Index inBatch, here;
-};
-
-class ScanEmitter {
-public:
-  ScanEmitter(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results)
-      : e(e), op(op), body(op.getBody().front()),
-        yielded(body.getTerminator()->getOperands()),
-        states(results.take_front(op.getInits().size())),
-        outputs(results.drop_front(op.getInits().size())), plan(op, e.machine),
-        count(*Dim::parse(op.getCount())) {}
-
-  void emit(Value item) {
-    if (plan.rows) {
-      Value first = e.mul(item, e.dim(plan.rowsPerItem));
-      firstRow = e.uniform(first);
-      rowCount =
-          e.minIndex(e.sub(e.dim(*plan.rows), first), e.dim(plan.rowsPerItem));
-    } else if (plan.batch) {
-      firstRow = e.uniform(item);
-    }
-    allocate();
-    for (size_t k = 0; k < states.size(); ++k)
-      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
-        e.store(e.element(op.getInits()[k], at), stateAt(k, e.idx(0)),
-                here(at));
-      });
-    e.barrier();
-    e.loop(e.idx(0), e.dim(count), 1, [&](Value step) {
-      KernelEmitter::HoistLimit limit(e);
-      name(step, "step");
-      emitStep(step);
+void ScanShader::emit(Value item) {
+  if (plan.rows) {
+    Value first = e.mul(item, e.dim(plan.rowsPerItem));
+    firstRow = e.uniform(first);
+    rowCount =
+        e.minIndex(e.sub(e.dim(*plan.rows), first), e.dim(plan.rowsPerItem));
+  } else if (plan.batch) {
+    firstRow = e.uniform(item);
+  }
+  allocate();
+  for (size_t k = 0; k < states.size(); ++k)
+    eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+      e.store(e.element(op.getInits()[k], at), stateAt(k, e.idx(0)), here(at));
     });
-    for (size_t k = 0; k < states.size(); ++k)
-      eachElement(states[k].dims, [&](ArrayRef<Index> at) {
-        e.store(e.load(stateAt(k, e.dim(count)), here(at)), states[k], at);
-      });
-    for (Value value : given)
-      e.given.erase(value);
-    // Before this memory is written again, for the next item.
-    e.barrier();
-  }
+  e.barrier();
+  e.loop(e.idx(0), e.dim(count), 1, [&](Value step) {
+    KernelEmitter::HoistLimit limit(e);
+    name(step, "step");
+    emitStep(step);
+  });
+  for (size_t k = 0; k < states.size(); ++k)
+    eachElement(states[k].dims, [&](ArrayRef<Index> at) {
+      e.store(e.load(stateAt(k, e.dim(count)), here(at)), states[k], at);
+    });
+  for (Value value : given)
+    e.given.erase(value);
+  // Before this memory is written again, for the next item.
+  e.barrier();
+}
 
-private:
-  KernelEmitter &e;
-  ScanOp op;
-  Block &body;
-  ValueRange yielded;
-  ArrayRef<Buffer> states, outputs;
-  ScanPlan plan;
-  Dim count;
-  Index firstRow; // where rows are apart
-  Value rowCount;
-  SmallVector<Buffer> kept; // the states, those that are not in place twice
-  llvm::DenseMap<Value, Buffer> memory; // of what a stage leaves to others
-  llvm::SmallSetVector<Value, 8> given;
-  /// Rows whose place in memory has been worked out.
-  std::map<Index, Index> known;
-  Value time, next;
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
 
-  //===--------------------------------------------------------------------===//
-  // Memory
-  //===--------------------------------------------------------------------===//
+Dims ScanShader::shapeHere(Value value) {
+  Dims dims = dimsOf(value);
+  if (plan.rows)
+    dims[0] = plan.mostRows;
+  else if (plan.isOfItems(value))
+    dims[0] = 1;
+  return dims;
+}
 
-  /// The shape of a value in the workgroup's memory.
-  Dims shapeHere(Value value) {
-    Dims dims = dimsOf(value);
-    if (plan.rows)
-      dims[0] = plan.mostRows;
-    else if (plan.isOfItems(value))
-      dims[0] = 1;
-    return dims;
-  }
-
-  /// Memory of one item of the batch, which begins as far before it as the
-  /// whole would: elements are where their indices say.
-  Buffer ofWhole(Value value, Buffer buffer) {
-    if (!plan.isOfItems(value))
-      return buffer;
-    buffer.dims = dimsOf(value);
-    Value before = e.mul(
-        firstRow.value, e.dim(numElements(ArrayRef(buffer.dims).drop_front())));
-    buffer.offset = e.sub(buffer.offset ? buffer.offset : e.idx(0), before);
+Buffer ScanShader::ofWhole(Value value, Buffer buffer) {
+  if (!plan.isOfItems(value))
     return buffer;
-  }
+  buffer.dims = dimsOf(value);
+  Value before = e.mul(firstRow.value,
+                       e.dim(numElements(ArrayRef(buffer.dims).drop_front())));
+  buffer.offset = e.sub(buffer.offset ? buffer.offset : e.idx(0), before);
+  return buffer;
+}
 
-  void allocate() {
-    for (size_t k = 0; k < states.size(); ++k) {
-      Value state = body.getArgument(k);
-      Dims dims = shapeHere(state);
-      if (!plan.isReplacedInPlace(k))
-        dims.insert(dims.begin(), Dim(2));
-      kept.push_back(
-          e.allocateForWorkgroup(dims, states[k].elementType, "state"));
-    }
-    for (const ScanStage &stage : plan.stages)
-      for (Value value : stage.results())
-        if (plan.isInMemory(value))
-          memory[value] = ofWhole(
-              value, e.allocateForWorkgroup(shapeHere(value),
-                                            elementTypeOf(value), "stage"));
+void ScanShader::allocate() {
+  for (size_t k = 0; k < states.size(); ++k) {
+    Value state = body.getArgument(k);
+    Dims dims = shapeHere(state);
+    if (!plan.isReplacedInPlace(k))
+      dims.insert(dims.begin(), Dim(2));
+    kept.push_back(
+        e.allocateForWorkgroup(dims, states[k].elementType, "state"));
   }
+  for (const ScanStage &stage : plan.stages)
+    for (Value value : stage.results())
+      if (plan.isInMemory(value))
+        memory[value] = ofWhole(
+            value, e.allocateForWorkgroup(shapeHere(value),
+                                          elementTypeOf(value), "stage"));
+}
 
-  /// A state as a step finds it.
-  Buffer stateAt(size_t k, Value step) {
-    Buffer state = kept[k];
-    state.dims = shapeHere(body.getArgument(k));
-    if (plan.isReplacedInPlace(k))
-      return ofWhole(body.getArgument(k), state);
-    Value which = arith::AndIOp::create(e.b, step, e.idx(1));
-    Value begin = e.mul(which, e.dim(numElements(state.dims)));
-    state.offset = state.offset ? e.add(state.offset, begin) : begin;
+Buffer ScanShader::stateAt(size_t k, Value step) {
+  Buffer state = kept[k];
+  state.dims = shapeHere(body.getArgument(k));
+  if (plan.isReplacedInPlace(k))
     return ofWhole(body.getArgument(k), state);
-  }
+  Value which = arith::AndIOp::create(e.b, step, e.idx(1));
+  Value begin = e.mul(which, e.dim(numElements(state.dims)));
+  state.offset = state.offset ? e.add(state.offset, begin) : begin;
+  return ofWhole(body.getArgument(k), state);
+}
 
-  Index rowHere(Index row) {
-    if (plan.mostRows == 1)
-      return e.uniform(0);
-    if (auto it = known.find(row); it != known.end())
-      return it->second;
-    return {e.sub(row.value, firstRow.value), row.kind};
-  }
+Index ScanShader::rowHere(Index row) {
+  if (plan.mostRows == 1)
+    return e.uniform(0);
+  if (auto it = known.find(row); it != known.end())
+    return it->second;
+  return {e.sub(row.value, firstRow.value), row.kind};
+}
 
-  Indices here(ArrayRef<Index> at) {
-    Indices indices(at);
-    if (plan.rows)
-      indices[0] = rowHere(at[0]);
-    return indices;
-  }
+Indices ScanShader::here(ArrayRef<Index> at) {
+  Indices indices(at);
+  if (plan.rows)
+    indices[0] = rowHere(at[0]);
+  return indices;
+}
 
-  /// From here on the value is read from that memory.
-  void give(Value value, Buffer buffer) {
-    given.insert(value);
-    e.given[value] = [this, buffer](ArrayRef<Index> at) {
-      return e.load(buffer, here(at));
+void ScanShader::give(Value value, Buffer buffer) {
+  given.insert(value);
+  e.given[value] = [this, buffer](ArrayRef<Index> at) {
+    return e.load(buffer, here(at));
+  };
+}
+
+void ScanShader::giveSequences() {
+  int64_t axis = op.getAxis();
+  for (auto [n, sequence] : llvm::enumerate(op.getSequences())) {
+    Value argument = body.getArgument(states.size() + n), all = sequence;
+    given.insert(argument);
+    e.given[argument] = [this, all, axis](ArrayRef<Index> at) {
+      Indices full(at);
+      full.insert(full.begin() + axis, e.uniform(time));
+      return e.element(all, full);
     };
   }
+}
 
-  void giveSequences() {
-    int64_t axis = op.getAxis();
-    for (auto [n, sequence] : llvm::enumerate(op.getSequences())) {
-      Value argument = body.getArgument(states.size() + n), all = sequence;
-      given.insert(argument);
-      e.given[argument] = [this, all, axis](ArrayRef<Index> at) {
-        Indices full(at);
-        full.insert(full.begin() + axis, e.uniform(time));
-        return e.element(all, full);
-      };
-    }
-  }
+//===----------------------------------------------------------------------===//
+// Walks
+//===----------------------------------------------------------------------===//
 
-  //===--------------------------------------------------------------------===//
-  // Walks
-  //===--------------------------------------------------------------------===//
+void ScanShader::name(Value variable, StringRef name) {
+  Operation *loop = variable.getParentBlock()->getParentOp();
+  loop->setAttr(kHintAttr, OpBuilder(loop).getStringAttr(name));
+}
 
-  static void name(Value variable, StringRef name) {
-    Operation *loop = variable.getParentBlock()->getParentOp();
-    loop->setAttr(kHintAttr, OpBuilder(loop).getStringAttr(name));
-  }
-
-  /// The invocations share the elements, of our rows where rows are apart.
-  void eachElement(ArrayRef<Dim> dims,
-                   function_ref<void(ArrayRef<Index>)> body) {
-    if (plan.batch && !dims.empty() && dims[0] == *plan.batch)
-      return e.eachElement(dims.drop_front(), [&](ArrayRef<Index> rest) {
-        Indices at{firstRow};
-        at.append(rest.begin(), rest.end());
-        body(at);
-      });
-    if (!plan.rows)
-      return e.eachElement(dims, body);
-    if (plan.mostRows == 1)
-      return e.laneLoop(dims[1], [&](Index column) {
-        name(column.value, "column");
-        body({firstRow, column});
-      });
-    e.laneLoop(e.mul(rowCount, e.dim(dims[1])), [&](Index i) {
-      auto [row, column] = e.divIndex(i, dims[1]);
-      Index inBatch = e.addIndex(row, firstRow);
-      known[inBatch] = row;
-      body({inBatch, column});
+void ScanShader::eachElement(ArrayRef<Dim> dims,
+                             function_ref<void(ArrayRef<Index>)> body) {
+  if (plan.batch && !dims.empty() && dims[0] == *plan.batch)
+    return e.eachElement(dims.drop_front(), [&](ArrayRef<Index> rest) {
+      Indices at{firstRow};
+      at.append(rest.begin(), rest.end());
+      body(at);
     });
-  }
-
-  /// All invocations walk our rows together.
-  void eachRow(function_ref<void(Index)> body) {
-    if (plan.mostRows == 1)
-      return body(firstRow);
-    e.loop(e.idx(0), rowCount, 1, [&](Value r) {
-      name(r, "row");
-      Index inBatch = e.addIndex(e.uniform(r), firstRow);
-      known[inBatch] = e.uniform(r);
-      body(inBatch);
+  if (!plan.rows)
+    return e.eachElement(dims, body);
+  if (plan.mostRows == 1)
+    return e.laneLoop(dims[1], [&](Index column) {
+      name(column.value, "column");
+      body({firstRow, column});
     });
-  }
+  e.laneLoop(e.mul(rowCount, e.dim(dims[1])), [&](Index i) {
+    auto [row, column] = e.divIndex(i, dims[1]);
+    Index inBatch = e.addIndex(row, firstRow);
+    known[inBatch] = row;
+    body({inBatch, column});
+  });
+}
 
-  //===--------------------------------------------------------------------===//
-  // A step
-  //===--------------------------------------------------------------------===//
+void ScanShader::eachRow(function_ref<void(Index)> body) {
+  if (plan.mostRows == 1)
+    return body(firstRow);
+  e.loop(e.idx(0), rowCount, 1, [&](Value r) {
+    name(r, "row");
+    Index inBatch = e.addIndex(e.uniform(r), firstRow);
+    known[inBatch] = e.uniform(r);
+    body(inBatch);
+  });
+}
 
-  void emitStep(Value step) {
-    time = op.getReverse() ? e.sub(e.sub(e.dim(count), e.idx(1)), step) : step;
-    next = e.add(step, e.idx(1));
-    giveSequences();
-    for (size_t k = 0; k < states.size(); ++k)
-      give(body.getArgument(k), stateAt(k, step));
-    for (const ScanStage &stage : plan.stages) {
-      emitStage(stage);
-      bool isLast = &stage == &plan.stages.back() && !plan.copiesAtEnd();
-      bool leaves = false;
-      for (Value value : stage.results())
-        if (plan.isInMemory(value)) {
-          give(value, memory[value]);
-          leaves = true;
-        }
-      if (leaves && !isLast)
-        e.barrier();
-      e.forget();
-    }
-    for (size_t n = 0; n < yielded.size(); ++n)
-      if (!plan.writerOf(n))
-        eachElement(dimsOf(yielded[n]), [&](ArrayRef<Index> at) {
-          write(n, e.element(yielded[n], at), at);
-        });
-    if (plan.sharesMemory())
+//===----------------------------------------------------------------------===//
+// A step
+//===----------------------------------------------------------------------===//
+
+void ScanShader::emitStep(Value step) {
+  time = op.getReverse() ? e.sub(e.sub(e.dim(count), e.idx(1)), step) : step;
+  next = e.add(step, e.idx(1));
+  giveSequences();
+  for (size_t k = 0; k < states.size(); ++k)
+    give(body.getArgument(k), stateAt(k, step));
+  for (const ScanStage &stage : plan.stages) {
+    emitStage(stage);
+    bool isLast = &stage == &plan.stages.back() && !plan.copiesAtEnd();
+    bool leaves = false;
+    for (Value value : stage.results())
+      if (plan.isInMemory(value)) {
+        give(value, memory[value]);
+        leaves = true;
+      }
+    if (leaves && !isLast)
       e.barrier();
     e.forget();
-    for (const ScanStage &stage : plan.stages)
-      for (Value value : stage.results())
-        e.given.erase(value);
   }
-
-  void emitStage(const ScanStage &stage) {
-    const Group &group = stage.groups.front();
-    Value root = group.root->getResult(0);
-    auto one = [&](ArrayRef<Index> at) {
-      leave(stage, {{root, e.element(root, at), Indices(at)}});
-    };
-    switch (ScanPlan::formOf(stage)) {
-    case ScanPlan::Form::Gates:
-      return emitGates(stage);
-    case ScanPlan::Form::Elements:
-      return eachElement(dimsOf(root), one);
-    case ScanPlan::Form::Rows:
-      if (plan.rows)
-        return eachRow([&](Index row) {
-          e.laneLoop(dimOf(root, 1), [&](Index column) { one({row, column}); });
-        });
-      break;
-    case ScanPlan::Form::Whole:
-      break;
-    }
-    SmallVector<Buffer> results;
-    for (Value value : group.root->getResults())
-      results.push_back(memory[value]);
-    Dim grid = gridInBody(group, e.machine);
-    Value begin = e.idx(0), end = e.dim(grid);
-    if (plan.isOfItems(root)) {
-      Value each = e.dim(*Dim::exactDiv(grid, *plan.batch));
-      begin = e.mul(firstRow.value, each);
-      end = e.add(begin, each);
-    }
-    if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
-      return e.loop(begin, end, 1,
-                    [&](Value item) { emitScanItem(e, scan, results, item); });
-    if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
-      return emitBodyAttention(e, attention, results, begin, end);
-    if (isIndexedShader(group))
-      return emitIndexedInWorkgroup(e, group, results[0], begin, end);
-    if (group.kind == KernelKind::row)
-      return emitLoops(e, group, results, begin, end);
-    emitGroup(e, group, results, begin, end);
-  }
-
-  /// An element that a stage has computed.
-  struct Left {
-    Value tensor, element;
-    Indices at;
-  };
-
-  /// Writes what a stage has computed to wherever it goes.
-  void leave(const ScanStage &stage, ArrayRef<Left> all) {
-    for (const Left &left : all) {
-      if (plan.isInMemory(left.tensor))
-        e.store(left.element, memory[left.tensor], here(left.at));
-      for (size_t n = 0; n < yielded.size(); ++n)
-        if (yielded[n] == left.tensor && plan.writerOf(n) == &stage)
-          write(n, left.element, left.at);
-    }
-  }
-
-  /// Writes an element of the n-th yielded value: of a state or an output.
-  void write(size_t n, Value v, ArrayRef<Index> at) {
-    if (n < states.size()) {
-      Value old =
-          op.getLengths() ? e.element(body.getArgument(n), at) : Value();
-      e.store(whileRunning(e, op, time, v, old, at), stateAt(n, next),
-              here(at));
-      return;
-    }
-    v = whileRunning(e, op, time, v, e.constant(v.getType(), 0), at);
-    Indices to(at);
-    to.insert(to.begin() + op.getAxis(), e.uniform(time));
-    e.store(v, outputs[n - states.size()], to);
-  }
-
-  //===--------------------------------------------------------------------===//
-  // Gates
-  //===--------------------------------------------------------------------===//
-
-  void emitGates(const ScanStage &stage) {
-    auto oneRow = [&] {
-      eachUnit(stage, [&](Index unit) {
-        known[firstRow] = e.uniform(0);
-        combine(stage, firstRow, unit, sums(stage, {firstRow}, unit));
+  for (size_t n = 0; n < yielded.size(); ++n)
+    if (!plan.writerOf(n))
+      eachElement(dimsOf(yielded[n]), [&](ArrayRef<Index> at) {
+        write(n, e.element(yielded[n], at), at);
       });
-    };
-    if (plan.mostRows == 1)
-      return oneRow();
-    Value isOne = arith::CmpIOp::create(e.b, arith::CmpIPredicate::eq, rowCount,
-                                        e.idx(1));
-    e.when(isOne, oneRow);
-    e.when(e.negate(isOne), [&] { emitRowsOfGates(stage); });
-  }
+  if (plan.sharesMemory())
+    e.barrier();
+  e.forget();
+  for (const ScanStage &stage : plan.stages)
+    for (Value value : stage.results())
+      e.given.erase(value);
+}
 
-  /// The rows side by side; where there are fewer, the last one fills up.
-  void emitRowsOfGates(const ScanStage &stage) {
-    SmallVector<Index> rows{firstRow};
-    Value last = e.sub(rowCount, e.idx(1));
-    for (int64_t r = 1; r < plan.mostRows; ++r) {
-      Index row = e.uniform(e.minIndex(e.idx(r), last));
-      rows.push_back(e.addIndex(row, firstRow));
-      known[rows.back()] = row;
-    }
-    known[firstRow] = e.uniform(0);
-    eachUnit(stage, [&](Index unit) {
-      SmallVector<Value> all = sums(stage, rows, unit);
-      size_t gates = stage.gates.size();
-      for (auto [r, row] : llvm::enumerate(rows)) {
-        auto combineRow = [&, r = r, row = row] {
-          combine(stage, row, unit, ArrayRef(all).slice(r * gates, gates));
-        };
-        if (r == 0)
-          combineRow();
-        else
-          e.when(e.less(e.idx(r), rowCount), combineRow);
-      }
-    });
+void ScanShader::emitStage(const ScanStage &stage) {
+  const Group &group = stage.groups.front();
+  Value root = group.root->getResult(0);
+  auto one = [&](ArrayRef<Index> at) {
+    leave(stage, {{root, e.element(root, at), Indices(at)}});
+  };
+  switch (ScanPlan::formOf(stage)) {
+  case ScanPlan::Form::Gates:
+    return emitGates(stage);
+  case ScanPlan::Form::Elements:
+    return eachElement(dimsOf(root), one);
+  case ScanPlan::Form::Rows:
+    if (plan.rows)
+      return eachRow([&](Index row) {
+        e.laneLoop(dimOf(root, 1), [&](Index column) { one({row, column}); });
+      });
+    break;
+  case ScanPlan::Form::Whole:
+    break;
   }
-
-  void eachUnit(const ScanStage &stage, function_ref<void(Index)> body) {
-    e.laneLoop(stage.units, [&](Index unit) {
-      name(unit.value, "unit");
-      body(unit);
-    });
+  SmallVector<Buffer> results;
+  for (Value value : group.root->getResults())
+    results.push_back(memory[value]);
+  Dim grid = gridInBody(group, e.machine);
+  Value begin = e.idx(0), end = e.dim(grid);
+  if (plan.isOfItems(root)) {
+    Value each = e.dim(*Dim::exactDiv(grid, *plan.batch));
+    begin = e.mul(firstRow.value, each);
+    end = e.add(begin, each);
   }
+  if (auto scan = dyn_cast_or_null<ScanOp>(group.anchor))
+    return e.loop(begin, end, 1,
+                  [&](Value item) { emitScanItem(e, scan, results, item); });
+  if (auto attention = dyn_cast_or_null<AttentionOp>(group.anchor))
+    return emitBodyAttention(e, attention, results, begin, end);
+  if (isIndexedShader(group))
+    return emitIndexedInWorkgroup(e, group, results[0], begin, end);
+  if (group.kind == KernelKind::row)
+    return emitLoops(e, group, results, begin, end);
+  emitGroup(e, group, results, begin, end);
+}
 
-  Index columnFrom(int64_t column, Index unit) {
-    return column ? e.addIndex(unit, e.uniform(column)) : unit;
+void ScanShader::leave(const ScanStage &stage, ArrayRef<Left> all) {
+  for (const Left &left : all) {
+    if (plan.isInMemory(left.tensor))
+      e.store(left.element, memory[left.tensor], here(left.at));
+    for (size_t n = 0; n < yielded.size(); ++n)
+      if (yielded[n] == left.tensor && plan.writerOf(n) == &stage)
+        write(n, left.element, left.at);
   }
+}
 
-  /// For each row, the sums of a unit's gates.
-  SmallVector<Value> sums(const ScanStage &stage, ArrayRef<Index> rows,
-                          Index unit) {
-    PackedMatmulOp matmul = stage.gates.front().matmul;
-    Value lhs = matmul.getLhs();
-    Type type =
-        KernelEmitter::accumulatorType(elementTypeOf(matmul.getResult()));
-    // Of each gate the column of its weights, a panel's width from one to the
-    // next.
-    SmallVector<Buffer> columns;
-    for (const ScanStage::Gate &gate : stage.gates) {
-      Value rhs = PackedMatmulOp(gate.matmul).getRhs();
-      Dims dims = dimsOf(rhs); // panels, K, columns of a panel
-      auto [panel, within] = e.divIndex(columnFrom(gate.column, unit), dims[2]);
-      Index begin = e.addIndex(e.mulIndex(panel, dims[1] * dims[2]), within);
-      columns.push_back({e.buffers.lookup(rhs).memref,
-                         begin.value,
-                         {dims[1], dims[2]},
-                         elementTypeOf(rhs)});
-    }
-    SmallVector<Value> zeros(rows.size() * columns.size(), e.constant(type, 0));
-    return e.loop(e.idx(0), e.dim(dimsOf(lhs).back()), 1, zeros,
-                  [&](Value k, ValueRange carried) {
-                    SmallVector<Value> weights, next;
-                    for (const Buffer &column : columns)
-                      weights.push_back(e.convert(
-                          e.load(column, {e.uniform(k), e.uniform(0)}), type));
-                    for (Index row : rows) {
-                      Value x =
-                          e.convert(e.element(lhs, {row, e.uniform(k)}), type);
-                      for (Value weight : weights)
-                        next.push_back(e.fma(x, weight, carried[next.size()]));
-                    }
-                    return next;
-                  });
+void ScanShader::write(size_t n, Value v, ArrayRef<Index> at) {
+  if (n < states.size()) {
+    Value old = op.getLengths() ? e.element(body.getArgument(n), at) : Value();
+    e.store(whileRunning(e, op, time, v, old, at), stateAt(n, next), here(at));
+    return;
   }
-
-  /// The rest of the stage for a unit of one row.
-  void combine(const ScanStage &stage, Index row, Index unit,
-               ArrayRef<Value> sums) {
-    UnitColumns products;
-    for (auto [gate, sum] : llvm::zip_equal(stage.gates, sums)) {
-      Value product = PackedMatmulOp(gate.matmul).getResult();
-      products[product].push_back({columnFrom(gate.column, unit).value,
-                                   e.convert(sum, elementTypeOf(product))});
-    }
-    giveColumns(e, products);
-    SmallVector<Left> all;
-    for (auto [value, column] : stage.outputs) {
-      Indices at{row, columnFrom(column, unit)};
-      all.push_back({value, e.element(value, at), at});
-    }
-    leave(stage, all);
-    for (auto &[product, parts] : products)
-      e.given.erase(product);
-  }
-};
-
-} // namespace
+  v = whileRunning(e, op, time, v, e.constant(v.getType(), 0), at);
+  Indices to(at);
+  to.insert(to.begin() + op.getAxis(), e.uniform(time));
+  e.store(v, outputs[n - states.size()], to);
+}
 
 Dim itemsOfScan(ScanOp op, const Machine &machine) {
   return ScanPlan(op, machine).items;
@@ -461,7 +295,7 @@ int64_t workgroupOfScan(ScanOp op, const Machine &machine) {
 
 void emitScanItem(KernelEmitter &e, ScanOp op, ArrayRef<Buffer> results,
                   Value item) {
-  ScanEmitter(e, op, results).emit(item);
+  ScanShader(e, op, results).emit(item);
 }
 
 } // namespace mapsto

@@ -33,6 +33,7 @@ list(APPEND compiler_sources
   vulkan/MatmulTilings.cpp
   vulkan/Matrices.cpp
   vulkan/OutlineMath.cpp
+  vulkan/ScanGates.cpp
   vulkan/ScanPlan.cpp
   vulkan/ShaderText.cpp
   vulkan/SpirvWords.cpp
