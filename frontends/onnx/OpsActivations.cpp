@@ -119,7 +119,8 @@ LogicalResult shrink(Node &n) {
   double lambda = n.attrFloat("lambd", 0.5), bias = n.attrFloat("bias", 0);
   Term x = wide(n, 0);
   Term result = select(x < -lambda, x + bias, select(x > lambda, x - bias, 0));
-  return n.result(cast(n.b, n.loc, result.v, carrierOf(n.type(0))), n.type(0));
+  Type type = n.type(0);
+  return n.result(convert(n.b, n.loc, result.v, widened(type), type), type);
 }
 
 /// Drops nothing: a compiled model only infers.

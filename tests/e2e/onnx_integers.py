@@ -172,6 +172,16 @@ class Integers(Test):
         for how in [], ["--interpret"]:
             self.succeed(mapsto("run", path, *options, *how))
 
+    def test_shrink_beyond_int64(self):
+        """Through f64, which has these numbers."""
+        path = self.folder / "model.onnx"
+        path.write_bytes(onnx.model([node("Shrink", "x", "y", lambd=20.0, bias=2048.0)],
+                                    [("x", UINT64, [4])], [("y", UINT64, [4])]))
+        for name, values in ("x", [2**63 + 4096, 17, 4096, 2**63]), ("y", [2**63 + 2048, 0, 2048, 2**63 - 2048]):
+            write_npy(self.folder / f"{name}.npy", [4], values, "<u8")
+        for how in [], ["--interpret"]:
+            self.succeed(mapsto("run", path, "--input", f"x=@{self.folder}/x.npy", "--expect", f"y=@{self.folder}/y.npy", *how))
+
 
 if __name__ == "__main__":
     unittest.main()
