@@ -172,6 +172,28 @@ class Integers(Test):
         for how in [], ["--interpret"]:
             self.succeed(mapsto("run", path, *options, *how))
 
+    def test_counts_of_n_grams(self):
+        """One number, pairs of two; the places are not in the pool's order, and one is free."""
+        x, grams = [[1, 2, 1, 2, 3], [3, 3, 2, 9, 1]], {(1,): 4, (3,): 0, (1, 2): 1, (2, 1): 3}
+        weights = [0.5, 2.0, 3.0, 4.0]
+
+        def count(row, gram, skips):
+            steps = range(1, skips + 2) if len(gram) > 1 else (1,)
+            return sum(all(row[i + k * step] == g for k, g in enumerate(gram)) for step in steps
+                       for i in range(len(row) - (len(gram) - 1) * step))
+
+        counts = [[0.0] * 5 for _ in x]
+        scaled, seen = [row[:] for row in counts], [row[:] for row in counts]
+        for r, row in enumerate(x):
+            for (gram, at), weight in zip(grams.items(), weights):
+                counts[r][at] = float(count(row, gram, 2))
+                scaled[r][at], seen[r][at] = counts[r][at] * weight, weight * (counts[r][at] > 0)
+        common = {"pool_int64s": sum(map(list, grams), []), "ngram_counts": [0, 2], "ngram_indexes": list(grams.values()),
+                  "weights": weights, "min_gram_length": 1, "max_gram_length": 2, "max_skip_count": 2}
+        self.check(onnx.model([node("TfIdfVectorizer", "x", mode, mode=mode, **common) for mode in ("TF", "TFIDF", "IDF")],
+                              [("x", INT32, ["b", "n"])], [(mode, FLOAT, ["b", 5]) for mode in ("TF", "TFIDF", "IDF")]),
+                   {"x": x}, {"TF": counts, "TFIDF": scaled, "IDF": seen})
+
     def test_shrink_beyond_int64(self):
         """Through f64, which has these numbers."""
         path = self.folder / "model.onnx"
