@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialect/InferTypes.h"
 #include "dialect/MapstoDialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -81,26 +82,26 @@ LogicalResult checkOtherAxes(Loc loc, StringRef op, StringRef whatA,
 // Sources and pointwise
 //===----------------------------------------------------------------------===//
 
-LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                           Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           ConstantOp::Adaptor op, Types &types) {
   types.push_back(op.getValue().getType());
   return success();
 }
 
-LogicalResult IsNanOp::inferReturnTypes(MLIRContext *context, Loc loc,
-                                        Adaptor op, Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, IsNanOp::Adaptor op,
+                           Types &types) {
   types.push_back(tensorOf(dimsOf(op.getX()), IntegerType::get(context, 1)));
   return success();
 }
 
-LogicalResult CompareOp::inferReturnTypes(MLIRContext *context, Loc loc,
-                                          Adaptor op, Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, CompareOp::Adaptor op,
+                           Types &types) {
   types.push_back(tensorOf(dimsOf(op.getLhs()), IntegerType::get(context, 1)));
   return success();
 }
 
-LogicalResult SelectOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, SelectOp::Adaptor op,
+                           Types &types) {
   types.push_back(op.getX().getType());
   return success();
 }
@@ -109,8 +110,8 @@ LogicalResult SelectOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
 // Shapes
 //===----------------------------------------------------------------------===//
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                            Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           TransposeOp::Adaptor op, Types &types) {
   Dims from = dimsOf(op.getX()), to;
   SmallVector<bool> seen(from.size());
   for (int64_t axis : op.getPermutation()) {
@@ -127,8 +128,8 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult SliceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                        Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, SliceOp::Adaptor op,
+                           Types &types) {
   Dims from = dimsOf(op.getX());
   Dims starts = op.getStarts().getDims(), sizes = op.getSizes().getDims();
   ArrayRef<int64_t> steps = op.getSteps();
@@ -158,8 +159,8 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult FlipOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                       Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, FlipOp::Adaptor op,
+                           Types &types) {
   int64_t rank = dimsOf(op.getX()).size();
   for (int64_t axis : op.getAxes())
     if (failed(checkAxis(loc, "flip", axis, rank)))
@@ -168,8 +169,8 @@ LogicalResult FlipOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, ConcatOp::Adaptor op,
+                           Types &types) {
   if (op.getParts().empty())
     return refuse(loc, "concat: needs at least one part");
   Value first = op.getParts().front();
@@ -190,8 +191,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult PadOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                      Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, PadOp::Adaptor op,
+                           Types &types) {
   Dims dims = dimsOf(op.getX());
   Dims low = op.getLow().getDims(), high = op.getHigh().getDims();
   if (low.size() != dims.size() || high.size() != dims.size())
@@ -226,8 +227,8 @@ static LogicalResult checkKind(Loc loc, StringRef op, ReduceKind kind,
                 "; ", logical ? "it needs booleans" : "it needs numbers");
 }
 
-LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, ReduceOp::Adaptor op,
+                           Types &types) {
   Dims from = dimsOf(op.getX()), to;
   if (failed(checkKind(loc, "reduce", op.getKind(), op.getX())))
     return failure();
@@ -246,8 +247,8 @@ LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult ArgReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                            Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           ArgReduceOp::Adaptor op, Types &types) {
   Dims dims = dimsOf(op.getX());
   int64_t axis = op.getAxis();
   if (op.getKind() != ReduceKind::max && op.getKind() != ReduceKind::min)
@@ -260,16 +261,16 @@ LogicalResult ArgReduceOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                          Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, SoftmaxOp::Adaptor op,
+                           Types &types) {
   if (failed(checkAxis(loc, "softmax", op.getAxis(), dimsOf(op.getX()).size())))
     return failure();
   types.push_back(op.getX().getType());
   return success();
 }
 
-LogicalResult CumulativeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                             Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           CumulativeOp::Adaptor op, Types &types) {
   if (failed(checkKind(loc, "cumulative", op.getKind(), op.getX())) ||
       failed(
           checkAxis(loc, "cumulative", op.getAxis(), dimsOf(op.getX()).size())))
@@ -278,8 +279,8 @@ LogicalResult CumulativeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult TopKOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                       Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, TopKOp::Adaptor op,
+                           Types &types) {
   Dims dims = dimsOf(op.getX());
   int64_t k = op.getK();
   if (dims.empty())
@@ -298,8 +299,8 @@ LogicalResult TopKOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
 // Indexed access
 //===----------------------------------------------------------------------===//
 
-LogicalResult TakeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                       Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, TakeOp::Adaptor op,
+                           Types &types) {
   Dims x = dimsOf(op.getX()), indices = dimsOf(op.getIndices());
   int64_t axis = op.getAxis();
   if (failed(checkAxis(loc, "take", axis, x.size())))
@@ -311,8 +312,8 @@ LogicalResult TakeOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult TakeAlongOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                            Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           TakeAlongOp::Adaptor op, Types &types) {
   Dims x = dimsOf(op.getX()), indices = dimsOf(op.getIndices());
   if (failed(checkAxis(loc, "take_along", op.getAxis(), x.size())) ||
       failed(checkOtherAxes(loc, "take_along", "x", x, "indices", indices,
@@ -322,8 +323,8 @@ LogicalResult TakeAlongOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult ScatterOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                          Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, ScatterOp::Adaptor op,
+                           Types &types) {
   Dims x = dimsOf(op.getX()), indices = dimsOf(op.getIndices());
   Dims updates = dimsOf(op.getUpdates());
   if (failed(checkAxis(loc, "scatter", op.getAxis(), x.size())) ||
@@ -339,8 +340,8 @@ LogicalResult ScatterOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult UpdateOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, UpdateOp::Adaptor op,
+                           Types &types) {
   Dims x = dimsOf(op.getX()), values = dimsOf(op.getValues());
   int64_t axis = op.getAxis();
   if (failed(checkAxis(loc, "update", axis, x.size())) ||
@@ -360,8 +361,8 @@ LogicalResult UpdateOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
 // Contractions
 //===----------------------------------------------------------------------===//
 
-LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, MatmulOp::Adaptor op,
+                           Types &types) {
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
   if (lhs.size() < 2 || rhs.size() < 2)
     return refuse(loc, "matmul: both sides need at least two axes, found ",
@@ -398,8 +399,8 @@ static LogicalResult checkPackedElement(Loc loc, Value lhs, Value rhs) {
                           "the packed side", rhs);
 }
 
-LogicalResult PackedMatmulOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                               Adaptor op, Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           PackedMatmulOp::Adaptor op, Types &types) {
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
   int64_t columns = op.getColumns();
   if (lhs.size() < 2)
@@ -441,8 +442,8 @@ static LogicalResult checkConvolution(Loc loc, StringRef op, Value x,
   return success();
 }
 
-LogicalResult Conv1dOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                         Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, Conv1dOp::Adaptor op,
+                           Types &types) {
   int64_t stride = op.getStride(), dilation = op.getDilation();
   int64_t low = op.getPadLow(), high = op.getPadHigh();
   if (failed(checkConvolution(loc, "conv1d", op.getX(), op.getWeight(), stride,
@@ -468,8 +469,8 @@ LogicalResult Conv1dOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult ConvTranspose1dOp::inferReturnTypes(MLIRContext *, Loc loc,
-                                                  Adaptor op, Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc,
+                           ConvTranspose1dOp::Adaptor op, Types &types) {
   int64_t stride = op.getStride(), dilation = op.getDilation();
   int64_t padding = op.getPadding(), extra = op.getOutputPadding();
   if (failed(checkConvolution(loc, "conv_transpose1d", op.getX(),
@@ -550,8 +551,8 @@ static FailureOr<Dims> checkRecurrence(Loc loc, StringRef name, Adaptor op,
   return state;
 }
 
-LogicalResult RnnOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                      Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, RnnOp::Adaptor op,
+                           Types &types) {
   Dims out;
   FailureOr<Dims> state = checkRecurrence(loc, "rnn", op, 1, out);
   if (failed(state))
@@ -561,8 +562,8 @@ LogicalResult RnnOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult LstmOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                       Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, LstmOp::Adaptor op,
+                           Types &types) {
   Dims out;
   FailureOr<Dims> state = checkRecurrence(loc, "lstm", op, 4, out);
   if (failed(state))
@@ -573,8 +574,8 @@ LogicalResult LstmOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   return success();
 }
 
-LogicalResult GruOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
-                                      Types &types) {
+static LogicalResult infer(MLIRContext *context, Loc loc, GruOp::Adaptor op,
+                           Types &types) {
   Dims out;
   FailureOr<Dims> state = checkRecurrence(loc, "gru", op, 3, out);
   if (failed(state))
@@ -583,5 +584,60 @@ LogicalResult GruOp::inferReturnTypes(MLIRContext *, Loc loc, Adaptor op,
   types.append({tensorOf(out, element), tensorOf(*state, element)});
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Stand-ins
+//===----------------------------------------------------------------------===//
+
+static thread_local bool standsIn = false;
+
+StandInTypes::StandInTypes() : outer(std::exchange(standsIn, true)) {}
+StandInTypes::~StandInTypes() { standsIn = outer; }
+
+template <typename Op>
+static LogicalResult inferOrStandIn(MLIRContext *context, Loc loc,
+                                    typename Op::Adaptor op, Types &types) {
+  if (succeeded(infer(context, loc, op, types)))
+    return success();
+  if (!standsIn || op.getOperands().empty())
+    return failure();
+  size_t count = Op::template hasTrait<OpTrait::OneResult>()           ? 1
+                 : Op::template hasTrait<OpTrait::NResults<2>::Impl>() ? 2
+                                                                       : 3;
+  types.assign(count, op.getOperands().front().getType());
+  return success();
+}
+
+#define MAPSTO_INFER(Op)                                                       \
+  LogicalResult Op::inferReturnTypes(MLIRContext *context, Loc loc,            \
+                                     Adaptor op, Types &types) {               \
+    return inferOrStandIn<Op>(context, loc, op, types);                        \
+  }
+MAPSTO_INFER(ConstantOp)
+MAPSTO_INFER(IsNanOp)
+MAPSTO_INFER(CompareOp)
+MAPSTO_INFER(SelectOp)
+MAPSTO_INFER(TransposeOp)
+MAPSTO_INFER(SliceOp)
+MAPSTO_INFER(FlipOp)
+MAPSTO_INFER(ConcatOp)
+MAPSTO_INFER(PadOp)
+MAPSTO_INFER(ReduceOp)
+MAPSTO_INFER(ArgReduceOp)
+MAPSTO_INFER(SoftmaxOp)
+MAPSTO_INFER(CumulativeOp)
+MAPSTO_INFER(TopKOp)
+MAPSTO_INFER(TakeOp)
+MAPSTO_INFER(TakeAlongOp)
+MAPSTO_INFER(ScatterOp)
+MAPSTO_INFER(UpdateOp)
+MAPSTO_INFER(MatmulOp)
+MAPSTO_INFER(PackedMatmulOp)
+MAPSTO_INFER(Conv1dOp)
+MAPSTO_INFER(ConvTranspose1dOp)
+MAPSTO_INFER(RnnOp)
+MAPSTO_INFER(LstmOp)
+MAPSTO_INFER(GruOp)
+#undef MAPSTO_INFER
 
 } // namespace mapsto

@@ -1,6 +1,7 @@
 #include "frontends/onnx/Importer.h"
 
 #include "dialect/Builders.h"
+#include "dialect/InferTypes.h"
 #include "frontends/onnx/Folding.h"
 #include "frontends/onnx/Node.h"
 #include "frontends/onnx/SmallFloats.h"
@@ -392,10 +393,10 @@ static bool takesSmallFloats(StringRef op) {
 
 void Importer::importNode(const NodeProto &node) {
   // Functions may call each other so often that the whole never ends.
-  if (++imported > ModelFile::kMostNodes) {
-    if (imported == ModelFile::kMostNodes + 1)
-      fail("the model's functions make more than " +
-           Twine(ModelFile::kMostNodes) + " nodes");
+  if (++imported > options.mostNodes) {
+    if (imported == options.mostNodes + 1)
+      fail("the model's functions and loops make more than " +
+           Twine(options.mostNodes) + " nodes");
     return;
   }
   std::vector<Value *> inputs;
@@ -447,10 +448,30 @@ void Importer::importNode(const NodeProto &node) {
              "cast them to float before it");
       return poison();
     }
+  for (size_t i = 0, n = requiredInputs(domain, node.op_type()); i < n; ++i)
+    if (i >= inputs.size() ||
+        !(*inputs[i] || inputs[i]->list || inputs[i]->none)) {
+      report(node, "its input " + Twine(i) + " is left out, which it needs");
+      return poison();
+    }
   Node context(*this, node, std::move(inputs));
   Mark before = mark();
   inheritsPoison = false;
-  if (failed(build(context))) {
+  // What the dialect says of operands that do not fit is of this node.
+  StandInTypes standIns;
+  std::string unfit;
+  ScopedDiagnosticHandler handler(b.getContext(), [&](Diagnostic &diagnostic) {
+    if (unfit.empty())
+      unfit = diagnostic.str();
+    return success();
+  });
+  LogicalResult built = build(context);
+  if (!unfit.empty()) {
+    if (mark() == before)
+      report(node, unfit);
+    return poison();
+  }
+  if (failed(built)) {
     if (mark() == before && !inheritsPoison)
       report(node, "it is not supported as it stands here");
     return poison();

@@ -31,9 +31,21 @@ Type Node::type(size_t i) const {
   return i < inputs.size() ? inputs[i]->type : Type();
 }
 
-mlir::Value Node::in(size_t i) { return importer.materialise(*inputs[i]); }
+/// Whether input `i` is there; reported otherwise.
+LogicalResult Node::need(size_t i) {
+  return has(i) ? success() : fail("its input " + Twine(i) + " is left out");
+}
+
+mlir::Value Node::in(size_t i) {
+  if (succeeded(need(i)))
+    if (mlir::Value tensor = importer.materialise(*inputs[i]))
+      return tensor;
+  return scalar(b, loc, 0, b.getF32Type()); // why is reported
+}
 
 Dims Node::dims(size_t i) {
+  if (!has(i))
+    return {};
   const Value &value = *inputs[i];
   if (value.tensor)
     return dimsOf(value.tensor);
@@ -43,6 +55,8 @@ Dims Node::dims(size_t i) {
 }
 
 FailureOr<SmallVector<Dim>> Node::sizes(size_t i) {
+  if (failed(need(i)))
+    return failure();
   if (std::optional<Known> numbers = importer.numbersOf(*inputs[i])) {
     importer.rely(*numbers);
     return SmallVector<Dim>(numbers->elements);
@@ -81,6 +95,8 @@ static SmallVector<double> readAs(const TensorData &data) {
 }
 
 FailureOr<SmallVector<double>> Node::floats(size_t i) {
+  if (failed(need(i)))
+    return failure();
   if (const Known *numbers = known(i)) {
     importer.rely(*numbers);
     SmallVector<double> result;

@@ -44,11 +44,14 @@ public:
   mlir::Type type(size_t i) const;
   /// Input `i` as a tensor of its carrier type. It must be there.
   mlir::Value in(size_t i);
+  /// Its sizes; none where it is left out.
   Dims dims(size_t i);
   int64_t rank(size_t i) { return int64_t(dims(i).size()); }
   /// The numbers of an input, where they are whole and known (or would be
   /// under the assumptions that they name; see `resultOr`).
-  const Known *known(size_t i) { return importer.knownOf(*inputs[i]); }
+  const Known *known(size_t i) {
+    return has(i) ? importer.knownOf(*inputs[i]) : nullptr;
+  }
   /// The numbers of an input that must be known now; reported otherwise.
   FailureOr<llvm::SmallVector<Dim>> sizes(size_t i);
   /// The same without symbols.
@@ -124,6 +127,8 @@ public:
   std::vector<Value> outputs;
 
 private:
+  LogicalResult need(size_t i);
+
   std::vector<Value *> inputs;
   llvm::StringSet<> asked;
 };
@@ -141,6 +146,9 @@ using Build = LogicalResult (*)(Node &);
 
 /// Whether an op's inputs may be sequences and optionals.
 bool takesSequences(llvm::StringRef op);
+
+/// How many inputs an op must have, from the first on.
+size_t requiredInputs(llvm::StringRef domain, llvm::StringRef op);
 
 /// The builder of an op; null where there is none.
 Build findBuilder(llvm::StringRef domain, llvm::StringRef op);

@@ -3,6 +3,7 @@
 #include "dialect/MapstoDialect.h"
 #include "frontends/onnx/Importer.h"
 
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/Path.h"
 
@@ -37,6 +38,13 @@ OnnxModel importOnnx(MLIRContext &context, StringRef path,
   }
   result.module.get()->setAttr(
       kModelAttr, StringAttr::get(&context, llvm::sys::path::stem(path)));
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    auto node = diagnostic.getLocation()->findInstanceOf<NameLoc>();
+    errors.push_back({(node ? "node `" + node.getName().str() + "`: " : "") +
+                          diagnostic.str(),
+                      ""});
+    return success();
+  });
   if (failed(verify(*result.module)))
     result.module = {};
   return result;

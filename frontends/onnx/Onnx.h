@@ -34,6 +34,8 @@ struct OnnxOptions {
   std::map<std::string, int64_t> lengths;
 
   static constexpr int64_t kNothing = -1;
+  /// Nodes that are imported, those of functions and of loops over and over.
+  int64_t mostNodes = 1'000'000;
 };
 
 /// What is wrong with a model: a line, and what to do about it (or nothing).

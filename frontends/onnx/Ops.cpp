@@ -1,5 +1,7 @@
 #include "frontends/onnx/Ops.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 namespace mapsto::onnx {
 
 const OpTable &opTable() {
@@ -47,9 +49,51 @@ const OpTable &opTable() {
   return table;
 }
 
+static std::string keyOf(llvm::StringRef domain, llvm::StringRef op) {
+  return domain.empty() ? op.str() : (domain + "." + op).str();
+}
+
+size_t requiredInputs(llvm::StringRef domain, llvm::StringRef op) {
+  static const std::pair<size_t, llvm::StringRef> counts[] = {
+      {0, "Constant Loop Optional OptionalHasElement Scan SequenceEmpty"},
+      {2,
+       "Add AffineGrid And BitShift BitwiseAnd BitwiseOr BitwiseXor CastLike "
+       "CausalConvWithState CenterCropPad Compress Conv ConvInteger "
+       "ConvTranspose CumProd CumSum DequantizeLinear Div Equal Expand "
+       "Gather GatherElements GatherND Gemm GridSample Greater GreaterOrEqual "
+       "LayerNormalization Less LessOrEqual MatMul MatMulInteger MaxUnpool "
+       "Mod Mul NegativeLogLikelihoodLoss NonMaxSuppression Or PRelu Pow "
+       "QuantizeLinear "
+       "RMSNormalization Reshape ReverseSequence STFT SequenceAt "
+       "SequenceInsert SimplifiedLayerNormalization "
+       "SoftmaxCrossEntropyLoss Sub TensorScatter Tile Upsample Xor "
+       "com.microsoft.Attention com.microsoft.BiasGelu "
+       "com.microsoft.DequantizeLinear com.microsoft.FusedMatMul "
+       "com.microsoft.QuantizeLinear "
+       "com.microsoft.SimplifiedLayerNormalization"},
+      {3, "Attention Col2Im DeformConv GRU GroupNormalization "
+          "InstanceNormalization LSTM "
+          "LinearAttention OneHot RNN Range RoiAlign RotaryEmbedding Scatter "
+          "ScatterElements ScatterND Where ai.onnx.preview.FlexAttention "
+          "com.microsoft.DynamicQuantizeMatMul "
+          "com.microsoft.SkipLayerNormalization "
+          "com.microsoft.SkipSimplifiedLayerNormalization"},
+      {4, "com.microsoft.MatMulIntegerToFloat com.microsoft.RotaryEmbedding"},
+      {5, "BatchNormalization MelWeightMatrix"},
+      {8, "QLinearConv QLinearMatMul"}};
+  static const auto required = [] {
+    llvm::StringMap<size_t> all;
+    for (const auto &[count, ops] : counts)
+      for (llvm::StringRef name : llvm::split(ops, ' '))
+        all[name] = count;
+    return all;
+  }();
+  auto found = required.find(keyOf(domain, op));
+  return found == required.end() ? 1 : found->second;
+}
+
 Build findBuilder(llvm::StringRef domain, llvm::StringRef op) {
-  std::string key = domain.empty() ? op.str() : (domain + "." + op).str();
-  return opTable().lookup(key);
+  return opTable().lookup(keyOf(domain, op));
 }
 
 } // namespace mapsto::onnx

@@ -207,7 +207,7 @@ LogicalResult embedLayerNormalization(Node &n) {
     return Term(n, TakeOp::create(n.b, n.loc, n.in(table), at, 0));
   };
   for (size_t table : {2, 3, 4})
-    if (n.has(table) && n.rank(table) != 2)
+    if ((table < 4 || n.has(table)) && n.rank(table) != 2)
       return n.fail("its input " + Twine(table) + " is no table");
   Term sum = rows(2, n.in(0));
   Dims dims = dimsOf(sum.v);

@@ -240,6 +240,15 @@ LogicalResult matMulInteger(Node &n) {
   return failed(product) ? failure() : n.result(*product);
 }
 
+/// Input `i` is the zero point of 8-bit integers.
+LogicalResult needBytes(Node &n, size_t i) {
+  auto integer = dyn_cast<IntegerType>(n.type(i));
+  if (integer && integer.getWidth() == 8)
+    return success();
+  return n.fail("its input " + Twine(i) + " is of " +
+                nameOf(dataTypeOf(n.type(i))) + ", expected uint8 or int8");
+}
+
 LogicalResult qLinearMatMul(Node &n) {
   Numbers with(n);
   FailureOr<mlir::Value> product = integerProduct(n, 0, 2, 3, 5);
@@ -249,6 +258,8 @@ LogicalResult qLinearMatMul(Node &n) {
     return failure();
   if (numElements(n.dims(6)) != Dim(1) || numElements(n.dims(7)) != Dim(1))
     return n.fail("scales of the result's rows are not supported");
+  if (failed(needBytes(n, 7)))
+    return failure();
   auto f32 = [&](mlir::Value x) { return with.to(x, with.f32); };
   auto one = [&](size_t i) { return reshape(n.b, n.loc, n.in(i), {}); };
   FailureOr<mlir::Value> scale =
@@ -367,6 +378,8 @@ LogicalResult qLinearConv(Node &n) {
   for (size_t i : {1, 6, 7})
     if (numElements(n.dims(i)) != Dim(1))
       return n.fail("its input " + Twine(i) + " must be one number");
+  if (failed(needBytes(n, 7)))
+    return failure();
   auto one = [&](size_t i) {
     return with.to(reshape(n.b, n.loc, n.in(i), {}), with.f32);
   };

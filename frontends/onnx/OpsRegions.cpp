@@ -74,6 +74,7 @@ LogicalResult roiAlign(Node &n) {
     return n.fail("its number of samples depends on the regions' sizes",
                   "export it with a `sampling_ratio` above 0");
   if (bins[0].count < 1 || bins[1].count < 1 ||
+      std::max(bins[0].count, bins[1].count) > (1 << 20) ||
       bins[0].count * bins[1].count > (1 << 20) || samples > 1024)
     return n.fail("it has no size that a tensor can have");
 

@@ -202,9 +202,11 @@ LogicalResult scan(Node &n) {
     return n.fail("it has no body");
   size_t first = n.opset() < 9 ? 1 : 0;
   int64_t sequenceCount = n.attr("num_scan_inputs", 0);
+  if (sequenceCount < 1 || sequenceCount > int64_t(n.numInputs()))
+    return n.fail("`num_scan_inputs` is " + Twine(sequenceCount));
   int64_t states = int64_t(n.numInputs()) - int64_t(first) - sequenceCount;
   int64_t outputs = int64_t(body->output_size()) - states;
-  if (sequenceCount < 1 || states < 0 || outputs < 0 ||
+  if (states < 0 || outputs < 0 ||
       body->input_size() != sequenceCount + states ||
       int64_t(n.numOutputs()) > body->output_size())
     return n.fail("its body does not fit it: " + Twine(sequenceCount) +

@@ -133,15 +133,19 @@ LogicalResult splitToSequence(Node &n) {
       FailureOr<SmallVector<int64_t>> given = n.ints(1);
       if (failed(given))
         return failure();
-      part = given->front();
+      part = given->size() == 1 ? given->front() : 0;
     }
     std::optional<int64_t> all = whole.constant();
     if (!all || part < 1)
       return n.fail("it splits " + whole.str() + " into parts of " +
                         Twine(part) + ": both must be numbers above 0",
                     "fix symbols with --dim NAME=SIZE");
-    for (int64_t at = 0; at < *all; at += part)
-      sizes.push_back(Dim(std::min(part, *all - at)));
+    constexpr int64_t kMostParts = 4096;
+    if (*all / part >= kMostParts)
+      return n.fail("it makes more than " + Twine(kMostParts) + " parts of " +
+                    whole.str());
+    for (int64_t left = *all; left > 0; left -= std::min(part, left))
+      sizes.push_back(Dim(std::min(part, left)));
   }
   mlir::Value x = n.in(0);
   if (!x)

@@ -259,7 +259,7 @@ TEST_F(OnnxFile, FunctionsThatNeverEnd) {
   for (int i = 0; i < 40; ++i)
     function(m, i ? "f" + std::to_string(i) : "f", "f" + std::to_string(i + 1),
              2);
-  contains(errorsOf(m), "the model's functions make more than");
+  contains(errorsOf(m), "the model's functions and loops make more than");
 }
 
 TEST_F(OnnxFile, AllErrorsAtOnce) {
@@ -277,6 +277,26 @@ TEST_F(OnnxFile, AllErrorsAtOnce) {
   contains(errors, "op NoSuchOp (opset 17) is not supported");
   contains(errors, "and 1 more");
   contains(errors, "op their.own.AnotherOne");
+}
+
+TEST_F(OnnxFile, OperandsThatDoNotFit) {
+  auto errorsOfNode = [&](const char *op,
+                          std::initializer_list<const char *> inputs) {
+    ModelProto m = model();
+    NodeProto &n = *m.mutable_graph()->mutable_node(0);
+    n.clear_input();
+    n.clear_output();
+    n.set_name("wrong");
+    node(n, op, inputs, "y");
+    return errorsOf(m);
+  };
+  contains(errorsOfNode("GatherElements", {"x"}),
+           "node `wrong` (GatherElements, opset 17): its input 1 is left out");
+  contains(errorsOfNode("GatherElements", {"x", "w"}), "node `wrong`");
+  contains(errorsOfNode("GRU", {"x", "w", "w"}), "node `wrong` (GRU");
+  contains(errorsOfNode("ConvTranspose", {"x", "w"}), "node `wrong` (Conv");
+  contains(errorsOfNode("BatchNormalization", {"x", "w", "w", "w", "w"}),
+           "node `wrong`");
 }
 
 TEST_F(OnnxFile, Inputs) {
