@@ -91,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                      kernels.data(),
                      kernels.size(),
                      weights,
-                     m.header().weightsSize};
+                     m.header().weightsSize,
+                     /*backend=*/nullptr};
   mapsto_artifact *artifact;
   if (mapsto_artifact_from_image(&image, nullptr, &artifact))
     return 0;
