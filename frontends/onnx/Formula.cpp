@@ -57,7 +57,9 @@ Type widened(Type type) {
 }
 
 Term wide(Node &n, size_t i) {
-  return {n, convert(n.b, n.loc, n.in(i), n.type(i), widened(n.type(i)))};
+  mlir::Value x = n.in(i);
+  Type type = n.has(i) ? n.type(i) : elementTypeOf(x);
+  return {n, convert(n.b, n.loc, x, type, widened(type))};
 }
 
 LogicalResult give(Node &n, llvm::function_ref<Term(Term)> formula) {

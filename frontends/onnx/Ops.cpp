@@ -66,7 +66,7 @@ size_t requiredInputs(llvm::StringRef domain, llvm::StringRef op) {
        "QuantizeLinear "
        "RMSNormalization Reshape ReverseSequence STFT SequenceAt "
        "SequenceInsert SimplifiedLayerNormalization "
-       "SoftmaxCrossEntropyLoss Sub TensorScatter Tile Upsample Xor "
+       "SoftmaxCrossEntropyLoss Sub SwiGLU TensorScatter Tile Upsample Xor "
        "com.microsoft.Attention com.microsoft.BiasGelu "
        "com.microsoft.DequantizeLinear com.microsoft.FusedMatMul "
        "com.microsoft.QuantizeLinear "

@@ -59,6 +59,8 @@ FailureOr<mlir::Value> convolve(Node &n, mlir::Value x, mlir::Value weight,
   Dim channels = from[1], batch = from[0];
   // [N, C, k1, k2, ..., p1, p2, ..., W]: kernels gather behind the channels.
   for (size_t i = 0; i + 1 < count; ++i) {
+    if (failed(checkWritten(n, windows[i])))
+      return failure();
     int64_t axis = int64_t(2 + 2 * i);
     x = unfold(n, x, axis, windows[i], places[i]);
     SmallVector<int64_t> order =

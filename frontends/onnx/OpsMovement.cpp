@@ -333,11 +333,14 @@ LogicalResult relayout(Node &n, ArrayRef<Dim> apart,
   return n.result(mapsto::reshape(n.b, n.loc, x, dims), n.type(0));
 }
 
+/// Its square is a number, too.
+constexpr int64_t kMostBlock = std::numeric_limits<int32_t>::max();
+
 LogicalResult depthToSpace(Node &n) {
   Dims x = n.dims(0);
   int64_t block = n.attr("blocksize", 0);
   std::string mode = n.attrString("mode", "DCR");
-  if (x.size() != 4 || block < 1)
+  if (x.size() != 4 || block < 1 || block > kMostBlock)
     return n.fail("it needs a tensor of rank 4 and a `blocksize`");
   Dim size(block);
   std::optional<Dim> depth = Dim::exactDiv(x[1], size * size);
@@ -357,7 +360,7 @@ LogicalResult depthToSpace(Node &n) {
 LogicalResult spaceToDepth(Node &n) {
   Dims x = n.dims(0);
   int64_t block = n.attr("blocksize", 0);
-  if (x.size() != 4 || block < 1)
+  if (x.size() != 4 || block < 1 || block > kMostBlock)
     return n.fail("it needs a tensor of rank 4 and a `blocksize`");
   Dim size(block);
   auto height = Dim::exactDiv(x[2], size), width = Dim::exactDiv(x[3], size);

@@ -171,6 +171,8 @@ LogicalResult maxPoolWithPlaces(Node &n, ArrayRef<Window> windows,
   // The last axis first: so the first of equals is that of the first row.
   for (size_t i = windows.size(); i-- > 0;) {
     const Window &w = windows[i];
+    if (failed(checkWritten(n, w)))
+      return failure();
     mlir::Value best, bestAt;
     for (int64_t k = 0; k < w.size; ++k) {
       auto part = [&](mlir::Value v) {

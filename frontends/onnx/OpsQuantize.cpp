@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontends/onnx/Formula.h"
 #include "frontends/onnx/Ops.h"
 #include "frontends/onnx/Quantized.h"
 #include "frontends/onnx/SmallFloats.h"
@@ -195,6 +196,8 @@ Dynamic quantizeDynamically(Node &n, mlir::Value x) {
 
 LogicalResult dynamicQuantizeLinear(Node &n) {
   Type u8 = n.b.getIntegerType(8, /*isSigned=*/false);
+  if (failed(needFloats(n, 0)))
+    return failure();
   Dynamic dynamic = quantizeDynamically(n, n.in(0));
   n.give(0, dynamic.q, u8);
   n.give(1, dynamic.scale);
@@ -286,6 +289,8 @@ LogicalResult scaledProduct(Node &n, mlir::Value product, mlir::Value scale,
 }
 
 LogicalResult matMulIntegerToFloat(Node &n) {
+  if (failed(needFloats(n, 2)) || failed(needFloats(n, 3)))
+    return failure();
   FailureOr<mlir::Value> product = integerProduct(n, 0, 4, 1, 5);
   FailureOr<mlir::Value> aScale = ofMatrix(n, 2, 0, /*rows=*/true);
   FailureOr<mlir::Value> bScale = ofMatrix(n, 3, 1, /*rows=*/false);
@@ -298,6 +303,8 @@ LogicalResult matMulIntegerToFloat(Node &n) {
 }
 
 LogicalResult dynamicQuantizeMatMul(Node &n) {
+  if (failed(needFloats(n, 0)) || failed(needFloats(n, 2)))
+    return failure();
   Numbers with(n);
   Dynamic a = quantizeDynamically(n, n.in(0));
   FailureOr<mlir::Value> bScale = ofMatrix(n, 2, 1, /*rows=*/false);

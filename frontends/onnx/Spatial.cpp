@@ -26,10 +26,18 @@ FailureOr<SmallVector<int64_t>> perAxis(Node &n, StringRef name, size_t count,
   return numbers;
 }
 
+LogicalResult checkWritten(Node &n, const Window &w) {
+  constexpr int64_t kMostWritten = 1024;
+  if (w.size <= kMostWritten)
+    return success();
+  return n.fail("its kernel has size " + Twine(w.size) + ", and more than " +
+                Twine(kMostWritten) + " are not supported");
+}
+
 FailureOr<SmallVector<Window>> windowsOf(Node &n, ArrayRef<Dim> dims,
                                          ArrayRef<int64_t> sizes) {
   size_t count = sizes.size();
-  if (dims.size() != count + 2)
+  if (count == 0 || dims.size() != count + 2)
     return n.fail("x is " + str(dims) + ", its kernel has " + Twine(count) +
                   " axes");
   auto strides = perAxis(n, "strides", count, 1);

@@ -29,6 +29,10 @@ struct Window {
 FailureOr<llvm::SmallVector<Window>>
 windowsOf(Node &n, llvm::ArrayRef<Dim> dims, llvm::ArrayRef<int64_t> sizes);
 
+/// Whether a window is small enough for ops that are written once for each of
+/// its places; reported otherwise.
+LogicalResult checkWritten(Node &n, const Window &w);
+
 /// Attribute `name` with one number for each of `count` axes, 1 where it is
 /// left out.
 FailureOr<llvm::SmallVector<int64_t>> perAxis(Node &n, llvm::StringRef name,
