@@ -11,6 +11,10 @@
 //   %m = mapsto.matmul %r, (reshape %w) {transposed}       [B P, O]
 //   %y = transpose (reshape %m)
 //
+// where the window moves by more than one place, or places are few. Where they
+// are many and follow each other, they are the columns: the weight by copies of
+// x, each moved by a tap's distance, [C k, P].
+//
 // The adjoint is such a product too, of x's elements with all taps; what they
 // give is then added where it belongs.
 //
@@ -36,7 +40,17 @@ namespace {
 
 /// A group's matrix is not narrower, in either direction.
 constexpr int64_t kLeastColumns = 8, kLeastDepth = 3;
-constexpr int64_t kFewPlaces = 32, kMostCopies = 16;
+/// Fewer places than these are not worth being the columns.
+constexpr int64_t kFewPlaces = 32;
+/// More taps, or blocks of them, are not written one by one.
+constexpr int64_t kMostCopies = 16;
+
+/// As many matrices along an axis before them; of one, the matrix alone.
+Dims grouped(const Dim &count, Dims matrix) {
+  if (count != Dim(1))
+    matrix.insert(matrix.begin(), count);
+  return matrix;
+}
 
 struct Convolution {
   GraphBuilder &b;
@@ -93,24 +107,14 @@ struct Convolution {
   /// Places that follow each other in x, and many of them: they are the
   /// columns, as they lie.
   Value placesAsColumns() {
-    Value rhs = op.getStride() == 1 && *taps.constant() <= kMostCopies
-                    ? shifted()
-                    : windows(/*tapsLast=*/false);
-    Dims batches;
-    if (batch != Dim(1))
-      batches.push_back(batch);
-    if (groups != Dim(1))
-      batches.push_back(groups);
-    auto with = [&](Dims dims, const Dim &rows, const Dim &columns) {
-      dims.append({rows, columns});
-      return dims;
+    Value rhs = *taps.constant() <= kMostCopies ? shifted()
+                                                : windows(/*tapsLast=*/false);
+    auto all = [&](const Dim &rows, const Dim &columns) {
+      return grouped(batch, grouped(groups, {rows, columns}));
     };
-    Value lhs = op.getWeight();
-    lhs = groups == Dim(1) ? b.reshape(lhs, {columns, depth})
-                           : b.reshape(lhs, {groups, columns, depth});
-    lhs = b.broadcast(lhs, with(batches, columns, depth));
-    Value product =
-        b.matmul(lhs, b.reshape(rhs, with(batches, depth, places)), false);
+    Value lhs = b.reshape(op.getWeight(), grouped(groups, {columns, depth}));
+    lhs = b.broadcast(lhs, all(columns, depth));
+    Value product = b.matmul(lhs, b.reshape(rhs, all(depth, places)), false);
     return b.reshape(product, dimsOf(op.getResult()));
   }
 
@@ -119,15 +123,10 @@ struct Convolution {
     Value rows = b.reshape(windows(/*tapsLast=*/true),
                            {batch, groups, weight[1], places, taps});
     rows = transposed(rows, {1, 0, 3, 2, 4});
-    bool one = groups == Dim(1);
-    Dims rowDims{batch * places, depth}, matrix{columns, depth};
-    if (!one) {
-      rowDims.insert(rowDims.begin(), groups);
-      matrix.insert(matrix.begin(), groups);
-    }
-    Value product = b.matmul(b.reshape(rows, rowDims),
-                             b.reshape(op.getWeight(), matrix), true);
-    if (one)
+    Value product = b.matmul(
+        b.reshape(rows, grouped(groups, {batch * places, depth})),
+        b.reshape(op.getWeight(), grouped(groups, {columns, depth})), true);
+    if (groups == Dim(1))
       return transposed(b.reshape(product, {batch, places, columns}),
                         {0, 2, 1});
     product = b.reshape(product, {groups, batch, places, columns});
@@ -162,13 +161,11 @@ struct TransposedConvolution {
   Value write() {
     Value rows = b.reshape(op.getX(), {batch, groups, depth, length});
     rows = mapsto::transpose(b.builder, b.loc, rows, {1, 0, 3, 2});
-    Dims rowDims{batch * length, depth}, matrix{depth, columns * weight[2]};
-    if (groups != Dim(1)) {
-      rowDims.insert(rowDims.begin(), groups);
-      matrix.insert(matrix.begin(), groups);
-    }
-    Value product = b.matmul(b.reshape(rows, rowDims),
-                             b.reshape(op.getWeight(), matrix), false);
+    Value product =
+        b.matmul(b.reshape(rows, grouped(groups, {batch * length, depth})),
+                 b.reshape(op.getWeight(),
+                           grouped(groups, {depth, columns * weight[2]})),
+                 false);
     product = b.reshape(product, {groups, batch, length, columns, weight[2]});
 
     // What lies behind the last block is output_padding's.
