@@ -17,38 +17,52 @@ int64_t TensorData::numElements() const {
   return count;
 }
 
-size_t sizeOf(int32_t type) {
-  switch (type) {
-  case TensorProto::UINT8:
-  case TensorProto::INT8:
-  case TensorProto::BOOL:
-  case TensorProto::UINT4:
-  case TensorProto::INT4:
-  case TensorProto::UINT2:
+std::optional<mapsto_dtype> weightType(int32_t dataType) {
+  switch (dataType) {
+  case TensorProto::FLOAT:
+    return MAPSTO_F32;
+  case TensorProto::FLOAT16:
+    return MAPSTO_F16;
+  case TensorProto::BFLOAT16:
+    return MAPSTO_BF16;
+  case TensorProto::DOUBLE:
+    return MAPSTO_F64;
+  case TensorProto::INT32:
+    return MAPSTO_I32;
+  case TensorProto::INT64:
+    return MAPSTO_I64;
   case TensorProto::INT2:
+  case TensorProto::INT4:
+  case TensorProto::INT8:
+    return MAPSTO_I8;
+  case TensorProto::UINT2:
+  case TensorProto::UINT4:
+  case TensorProto::UINT8:
   case TensorProto::FLOAT8E4M3FN:
   case TensorProto::FLOAT8E4M3FNUZ:
   case TensorProto::FLOAT8E5M2:
   case TensorProto::FLOAT8E5M2FNUZ:
   case TensorProto::FLOAT8E8M0:
   case TensorProto::FLOAT4E2M1:
-    return 1;
-  case TensorProto::UINT16:
+    return MAPSTO_U8;
+  case TensorProto::BOOL:
+    return MAPSTO_BOOL;
   case TensorProto::INT16:
-  case TensorProto::FLOAT16:
-  case TensorProto::BFLOAT16:
-    return 2;
-  case TensorProto::FLOAT:
-  case TensorProto::INT32:
+    return MAPSTO_I16;
+  case TensorProto::UINT16:
+    return MAPSTO_U16;
   case TensorProto::UINT32:
-    return 4;
-  case TensorProto::DOUBLE:
-  case TensorProto::INT64:
+    return MAPSTO_U32;
   case TensorProto::UINT64:
-    return 8;
+    return MAPSTO_U64;
   default:
-    return 0;
+    return std::nullopt;
   }
+}
+
+size_t sizeOf(int32_t type) {
+  std::optional<mapsto_dtype> stored = weightType(type);
+  return stored ? mapsto_dtype_size(*stored) : 0;
 }
 
 std::string nameOf(int32_t dataType) {

@@ -11,6 +11,7 @@
 #define MAPSTO_FRONTENDS_ONNX_MODELFILE_H
 
 #include "frontends/onnx/onnx.pb.h"
+#include "runtime/mapsto.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
@@ -19,6 +20,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,9 @@ struct TensorData {
   int64_t numElements() const;
 };
 
+/// What a weight of that data type is stored as; nothing for those that are not
+/// stored.
+std::optional<mapsto_dtype> weightType(int32_t dataType);
 /// Bytes of an element; 0 for types that have no size of their own.
 size_t sizeOf(int32_t type);
 /// "float", "uint8", ... as ONNX spells it; "type 99" for what is none.

@@ -6,7 +6,6 @@
 #include "dialect/Dims.h"
 #include "frontends/onnx/ModelFile.h"
 #include "frontends/onnx/Onnx.h"
-#include "runtime/mapsto.h"
 
 #include "mlir/IR/Value.h"
 
@@ -59,9 +58,6 @@ struct Value {
 mlir::Type typeOf(mlir::MLIRContext *context, int32_t dataType);
 /// What values of an ONNX type are.
 OnnxForm formOf(const TypeProto &type);
-/// What a weight of that data type is stored as; nothing for those that are not
-/// stored.
-std::optional<mapsto_dtype> weightType(int32_t dataType);
 /// The data type's number of an element type.
 int32_t dataTypeOf(mlir::Type type);
 /// What tensors of these elements are kept as: a byte for each of 2 or 4 bits,
